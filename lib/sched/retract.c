@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* retract.c - asks back what was handed out, has not started, and would be better off elsewhere:
+ * everything of a stalled worker; prefilled tasks below a waiting higher priority that could use their worker; and
+ * surplus of one worker that another could start now while nothing else of its class waits. */
+#include "sched/draft.h"
+
+static void take_unstarted(struct draft *d, struct draft_worker *w, bool booked_too, int32_t below)
+{
+    list_for(it, &w->w->active) {
+        const struct piece *p = hqi_container(it, struct piece, in_worker);
+        d->steps++;
+        if (!p->started && !p->retracting && (booked_too || !p->booked) && p->submit->spec->priority < below)
+            hqi_sched_draft_take(d, w, p);
+    }
+}
+
+static bool has_prefilled(const struct draft_worker *w)
+{
+    list_for(it, &w->w->class_list) {
+        const struct wclass *wc = hqi_container(it, struct wclass, in_worker);
+        if (wc->prefilled > 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- surplus ---- */
+
+struct tally { /* per class */
+    uint64_t left; /* waiting tasks that come before some prefilled one, or beside it */
+    uint64_t prefilled, retracting;
+    int32_t highest; /* priority of what is prefilled */
+    bool claimed;
+};
+
+static void count_left(struct draft *d, struct tally *t)
+{
+    for (uint32_t i = 0; i < d->n_claims; i++) { /* by priority descending */
+        struct tally *class = &t[d->claims[i].class->id];
+        if (!class->claimed)
+            class->highest = d->claims[i].priority;
+        class->claimed = true;
+    }
+    for (uint32_t i = 0; i < d->n_levels; i++) {
+        struct tally *class = &t[d->levels[i].level->class->id];
+        if (!class->claimed || d->levels[i].level->priority >= class->highest)
+            class->left += d->levels[i].left;
+    }
+}
+
+static struct tally *count_classes(struct draft *d, bool *any)
+{
+    struct tally *t = hqi_base_arena_zero(d->mem, d->state->n_classes + 1u, sizeof *t);
+    if (!t)
+        return NULL;
+    count_left(d, t);
+    for (uint32_t i = 0; i < d->n_workers; i++)
+        list_for(it, &d->workers[i].w->class_list) {
+            const struct wclass *wc = hqi_container(it, struct wclass, in_worker);
+            t[wc->class->id].prefilled += wc->prefilled;
+            t[wc->class->id].retracting += wc->retracting;
+            *any = *any || wc->prefilled > 0;
+            d->steps++;
+        }
+    return t;
+}
+
+/* Tasks that the worker will have started before a retract can reach it stay. */
+static uint64_t surplus(const struct draft_worker *w, const struct wclass *wc)
+{
+    uint64_t soon = hqi_sched_draft_round_trip(w, wc);
+    uint64_t have = wc->prefilled > wc->retracting ? wc->prefilled - wc->retracting : 0;
+    return have > soon ? have - soon : 0;
+}
+
+static uint64_t room_for(struct draft *d, const struct rclass *c, uint64_t max)
+{
+    uint64_t room = 0;
+    for (uint32_t i = 0; i < d->n_workers && room < max; i++) {
+        const struct draft_worker *w = &d->workers[i];
+        d->steps++;
+        if (w->stalled || !hqi_sched_draft_could(d, w, c))
+            continue;
+        const struct wclass *own = hqi_state_wclass(w->w, c);
+        uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
+        uint64_t mine = own ? own->prefilled : 0; /* it will start those by itself */
+        room += fits > mine ? fits - mine : 0;
+    }
+    return room < max ? room : max;
+}
+
+static void take_tail(struct draft *d, struct draft_worker *w, const struct rclass *c, uint64_t n)
+{
+    struct list *head = &w->w->active;
+    for (struct list *it = head->prev; it != head && n > 0; it = it->prev) {
+        const struct piece *p = hqi_container(it, struct piece, in_worker);
+        d->steps++;
+        bool taken = w->wanted && p->submit->spec->priority < w->wanted_above; /* by take_unstarted */
+        if (p->started || p->booked || p->retracting || taken || p->submit->class != c)
+            continue;
+        hqi_sched_draft_take(d, w, p);
+        n--;
+    }
+}
+
+static void balance_class(struct draft *d, const struct rclass *c, const struct tally *t)
+{
+    uint64_t total = 0, room = room_for(d, c, t->prefilled);
+    if (room <= t->retracting)
+        return;
+    room -= t->retracting;
+    for (uint32_t i = 0; i < d->n_workers; i++) {
+        const struct wclass *wc = hqi_state_wclass(d->workers[i].w, c);
+        total += wc && !d->workers[i].stalled ? surplus(&d->workers[i], wc) : 0;
+    }
+    for (uint32_t i = 0; i < d->n_workers && total > 0; i++) {
+        struct draft_worker *w = &d->workers[i];
+        const struct wclass *wc = hqi_state_wclass(w->w, c);
+        uint64_t mine = wc && !w->stalled ? surplus(w, wc) : 0;
+        uint64_t n = (mine * (room < total ? room : total) + total - 1) / total; /* in proportion, rounded up */
+        take_tail(d, w, c, n < mine ? n : mine);
+    }
+}
+
+void hqi_sched_retract(struct draft *d)
+{
+    bool any = false;
+    struct tally *t = count_classes(d, &any);
+    if (!t) {
+        d->nomem = true;
+        return;
+    }
+    for (uint32_t i = 0; i < d->n_workers; i++) {
+        struct draft_worker *w = &d->workers[i];
+        if (w->stalled)
+            take_unstarted(d, w, true, INT32_MAX);
+        else if (w->wanted && has_prefilled(w))
+            take_unstarted(d, w, false, w->wanted_above);
+    }
+    for (uint32_t c = 0; c < d->state->n_classes && any; c++)
+        if (t[c].prefilled > t[c].retracting && t[c].left == 0)
+            balance_class(d, d->state->classes[c], &t[c]);
+}
