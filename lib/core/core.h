@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* core.h - the pure server: commands and reports in, facts applied, an outbox out.
+ *
+ *     decide(state, input) -> facts | error    checks everything; whole or not at all
+ *     reserve, apply                           lib/state/
+ *     plan(state)                              lib/sched/
+ *     effects(state, fact) -> outbox           messages, replies; needs no more than the fact and the state
+ *
+ * No I/O, no clock, no randomness of its own: `now` and a seed are inputs. What must never happen: an entry of the
+ * outbox before the fact that it reveals was applied; a reply lost; a command answered twice; a malformed or
+ * malicious input changing anything. */
+#ifndef HQI_CORE_CORE_H
+#define HQI_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "hqcore/error.h"
+#include "model/command.h"
+#include "model/reply.h"
+#include "model/report.h"
+#include "sched/plan.h"
+#include "state/state.h"
+
+struct core;
+
+struct core_options {
+    const struct alloc *alloc;
+    const struct log *log;            /* may be NULL */
+    struct server_info info;          /* what SERVER_INFO answers; borrowed bytes outlive the core */
+    uint64_t worker_idle_timeout_ms;  /* for workers without their own; 0: none */
+    /* Sees every batch of facts, before each is applied, with the position of the first: the journal, the simulator. May be
+     * NULL. */
+    void (*on_facts)(void *user, uint64_t position, const struct fact *facts, uint32_t n);
+    void *user;
+};
+
+int hqi_core_core_new(struct core **ret, const struct core_options *o, hq_error *err);
+void hqi_core_core_free(struct core *c);
+const struct state *hqi_core_core_state(const struct core *c);
+/* Replays one batch of facts into a core that has not started. HQ_EJOURNAL, HQ_ENOMEM. Takes specs and configs. */
+int hqi_core_core_replay(struct core *c, struct fact *facts, uint32_t n, hq_error *err);
+/* After new (or replay): epoch = state's + 1; applies SERVER_START. uid: of the access file, unless the state has one. */
+int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid, hq_error *err);
+
+/* What SERVER_INFO answers, once the ports are known. */
+void hqi_core_core_set_ports(struct core *c, uint16_t client_port, uint16_t worker_port);
+
+/* ---- inputs. HQ_ENOMEM: nothing happened, a reply says so where there is one to answer. ---- */
+
+/* `client` is the session's id. The reply is in the outbox, now or later (waits). Takes cmd's spec. */
+void hqi_core_on_command(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
+void hqi_core_on_client_gone(struct core *c, uint64_t client); /* its waits and uploads are dropped */
+/* Takes *config (sets it NULL). HQ_EINVAL, HQ_ELIMIT, HQ_ENOMEM. */
+int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker_config **config, hq_worker_id *ret,
+                            hq_error *err);
+/* Unknown, late or impossible rows are ignored (one debug line); the rest counts. HQ_ENOMEM: give it again later. */
+int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err);
+void hqi_core_on_worker_ending(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);
+/* The session is over. A reason that was recorded before (stop, idle timeout) wins. */
+void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);
+void hqi_core_set_peer(struct core *c, hq_worker_id w, const struct plan_peer *p); /* round trip, stalled */
+/* Scheduling, timers (idle timeouts, uploads, progress). Once after each batch of inputs, and at the deadline. */
+void hqi_core_tick(struct core *c, const struct now *now);
+uint64_t hqi_core_deadline(const struct core *c); /* mono_ns; UINT64_MAX: nothing to wait for. 0: tick again now */
+uint64_t hqi_core_idle_deadline_ms(const struct core *c); /* the next idle timeout of a worker, utc_ms; UINT64_MAX: none */
+bool hqi_core_stopping(const struct core *c); /* a client asked the server to stop: its reply is withheld until stopped() */
+void hqi_core_stopped(struct core *c);        /* all workers have left or time is up: queues that reply */
+void hqi_core_stop(struct core *c, const struct now *now); /* the host asks: STOP to all workers, no new work */
+
+/* ---- outbox: in order; borrowed until the next input or tick ---- */
+
+enum out_kind { OUT_REPLY = 1, OUT_WORKER = 2, OUT_TASKS_EVENT = 3 };
+enum out_class { OUT_WRITTEN = 1, OUT_SYNCED = 2 }; /* fixed per kind: what must be true of `position` in a journal before it leaves */
+
+struct out {
+    uint8_t kind, class;
+    uint64_t position; /* of the last fact that it reveals */
+    uint64_t client;   /* OUT_REPLY, OUT_TASKS_EVENT */
+    hq_worker_id worker; /* OUT_WORKER */
+    union {
+        struct reply reply;
+        struct to_worker to_worker;
+        struct { /* opt-in: tasks of a job changed state; n 0: more than was worth keeping */
+            hq_job_id job;
+            const hq_range *ids;
+            uint32_t n;
+            uint8_t state;
+            hq_worker_id by;
+        } event;
+    } u;
+};
+
+const struct out *hqi_core_peek(struct core *c); /* NULL: empty */
+void hqi_core_pop(struct core *c);
+
+#endif
