@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* clients.c - the client plane: commands in. Replies leave through outbox.c.
+ *
+ * A command is acknowledged when it was applied; a client that sends what makes no sense is told, and its
+ * session ends. */
+#include "base/error.h"
+#include "server/server.h"
+#include "wire/client.h"
+
+static const char where[] = "server";
+
+static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *err)
+{
+    struct hq_server *s = user;
+    if (s->stage != STAGE_RUNNING)
+        return hqi_base_error_set(err, HQ_ESTATE, where, "the server is stopping");
+    struct server_client *c = hqi_base_alloc_zero(s->alloc, 1, sizeof *c);
+    if (!c)
+        return hqi_base_error_nomem(err, where);
+    c->peer = p;
+    list_push_back(&s->clients, &c->link);
+    hqi_net_peer_set_user(p, c);
+    return HQ_OK;
+}
+
+static void forget(struct hq_server *s, struct peer *p)
+{
+    struct server_client *c = hqi_net_peer_user(p);
+    hqi_core_on_client_gone(s->core, hqi_net_peer_id(p));
+    list_unlink(&c->link);
+    hqi_base_alloc_free(s->alloc, c);
+}
+
+static void drop(struct hq_server *s, struct peer *p, int code, const char *text)
+{
+    hqi_base_log_write(s->log, LOG_ERROR, where, "Client error: %s", text);
+    forget(s, p);
+    hqi_net_peer_bye(p, code, text);
+}
+
+void hqi_server_clients_drop_failed(struct hq_server *s)
+{
+    list_for_safe(it, tmp, &s->clients) {
+        struct server_client *c = hqi_container(it, struct server_client, link);
+        if (c->failed)
+            drop(s, c->peer, c->failed, c->failed == HQ_ELIMIT ? "it asks for more than it reads" : hq_strerror(c->failed));
+    }
+}
+
+/* The one command that cannot be given to the core is answered here. */
+static void answer_failure(struct hq_server *s, struct peer *p, uint64_t id, const hq_error *why)
+{
+    const struct reply r = {.id = id, .code = why->code, .text = why->text, .kind = COMMAND_SERVER_INFO};
+    hq_error err;
+    hqi_base_buf_clear(&s->frame);
+    hqi_wire_client_encode_reply(&r, &s->frame);
+    if (id == 0 || s->frame.failed || hqi_net_peer_send(p, hqi_base_buf_bytes(&s->frame), &err) < 0)
+        drop(s, p, why->code, why->text);
+}
+
+static void on_data(void *user, struct peer *p, uint64_t number, struct bytes payload)
+{
+    struct hq_server *s = user;
+    struct command cmd;
+    hq_error err;
+    struct now now = hqi_server_now(s);
+    /* A journal would hold this back until the command's facts are synced. */
+    hqi_net_peer_safe(p, number);
+    hqi_base_arena_clear(&s->in);
+    if (hqi_wire_client_decode_command(&cmd, payload, s->alloc, &s->in, &err) < 0) {
+        answer_failure(s, p, cmd.id, &err);
+        return;
+    }
+    if (cmd.kind == COMMAND_SERVER_STOP)
+        hqi_base_log_write(s->log, LOG_INFO, where, "Received Stop command from client");
+    hqi_core_on_command(s->core, &now, hqi_net_peer_id(p), &cmd);
+    hqi_server_outbox_drain(s);
+}
+
+static void on_lost(void *user, struct peer *p, enum peer_loss why, struct bytes text)
+{
+    struct hq_server *s = user;
+    if (why == PEER_BROKEN)
+        hqi_base_log_write(s->log, LOG_ERROR, where, "Client error: %.*s", (int)text.n, text.p);
+    forget(s, p);
+}
+
+static void on_idle(void *user)
+{
+    hqi_server_run_core(user);
+}
+
+const struct router_ops hqi_server_clients_ops = {on_open, on_data, on_lost, on_idle};
+
+void hqi_server_clients_bye(struct hq_server *s)
+{
+    while (!list_empty(&s->clients)) {
+        struct peer *p = hqi_container(s->clients.next, struct server_client, link)->peer;
+        forget(s, p);
+        hqi_net_peer_bye(p, HQ_ECLOSED, "the server has stopped");
+    }
+}
+
+void hqi_server_clients_fini(struct hq_server *s)
+{
+    for (struct list *l; (l = list_pop_front(&s->clients));)
+        hqi_base_alloc_free(s->alloc, hqi_container(l, struct server_client, link));
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.h - what the files of lib/worker/ share: the handle, and the life of it as phases. Private to this
+ * directory.
+ *
+ *     CONNECTING -> RUNNING -> (FINISHING ->) ENDING -> ENDED
+ *
+ * Inputs (frames of the server, items of the helpers, timers) go to lib/tasks/; hqi_worker_effects_pump carries what
+ * it wants back to both. */
+#ifndef HQI_WORKER_WORKER_H
+#define HQI_WORKER_WORKER_H
+
+#include "host/backlog.h"
+#include "host/ctx.h"
+#include "host/event.h"
+#include "host/reach.h"
+#include "net/keys.h"
+#include "net/link.h"
+#include "tasks/helper_link.h"
+#include "tasks/tasks.h"
+#include "wire/worker.h"
+
+#define MAX_HELPERS 2u /* one starts tasks while the other reaps; more give nothing (measured) */
+
+enum worker_phase {
+    PHASE_CONNECTING,
+    PHASE_RUNNING,
+    PHASE_FINISHING, /* the server is lost: running tasks may end */
+    PHASE_ENDING,    /* tasks are being killed, helpers asked to end */
+    PHASE_ENDED
+};
+
+struct worker_helper {
+    struct helper_link *link; /* owned; NULL: none */
+    bool lost;                /* the process is gone; link is freed, and another started, by a timer */
+};
+
+/* What a helper is asked while the worker is made. */
+struct worker_answers {
+    struct arena *mem; /* where answers are copied to; borrowed; NULL: nobody asks */
+    bool has_hardware, has_command, helper_lost, no_memory;
+    struct resources resources;
+    struct bytes notes, error, gpus;
+    int32_t status;
+    struct bytes out;
+};
+
+struct hq_worker {
+    struct handle handle;       /* first: the ctx frees it */
+    const struct alloc *alloc;  /* of the ctx */
+    const struct log *log;      /* of the ctx */
+    struct loop *loop;          /* of the ctx */
+    struct arena *mem;          /* owned: env, paths */
+    const char **env;           /* in mem; NULL-terminated: all variables */
+    const char **task_env;      /* in mem; what helpers and tasks see of it */
+    const char *helper_path;    /* in mem; NULL: searched */
+    const char *work_dir;       /* in mem */
+    struct bytes hq_path;       /* in mem; empty: unknown */
+    struct reach reach;
+    struct worker_config *config; /* owned */
+    struct hq_doc *info;        /* owned: config as hq_tools_worker_info shows it */
+    struct tasks *tasks;        /* owned */
+    struct worker_helper helpers[MAX_HELPERS];
+    uint32_t n_helpers;
+    struct worker_answers answers;
+    struct link *link;          /* owned */
+    bool link_over;             /* it has ended: nothing may be sent */
+    bool is_down;               /* dropped, perhaps to be resumed */
+    bool holds;                 /* the window is full */
+    struct backlog backlog;
+    struct arena in;            /* one frame, decoded */
+    struct buf frame;           /* one frame in the making */
+    hq_worker_id id;            /* 0: not registered yet */
+    enum worker_phase phase;
+    uint32_t tries;             /* to connect */
+    uint64_t ends_ns;           /* of the time limit; 0: none */
+    bool had_running;           /* when it began to end */
+    uint8_t end_reason;
+    int end_code;
+    char end_text[240];
+    struct loop_timer connect;  /* the next look at a connection that is not there */
+    struct loop_timer limit;    /* the time limit */
+    struct loop_timer report;   /* what tasks/ coalesces */
+    struct loop_timer retry;    /* what memory was lacking for */
+    struct loop_timer repair;   /* helpers that died */
+    struct loop_timer end;
+    struct event *registered, *ended, *stopped; /* owned until they are pushed */
+};
+
+#define HARDWARE_MS 10000 /* what a helper gets to describe the node */
+
+/* ---- worker.c ---- */
+struct hq_worker *hqi_worker_worker_make(hq_ctx *ctx); /* empty, freed by hq_worker_free; NULL: no memory */
+struct now hqi_worker_now(const struct hq_worker *w);
+
+/* ---- env.c ---- */
+/* Copies `env` (or environ) into w->env, and what is left of it for tasks into w->task_env. */
+int hqi_worker_env_copy(struct hq_worker *w, const char *const *env, hq_error *err);
+const char *hqi_worker_env_get(const struct hq_worker *w, const char *name); /* NULL: not set */
+
+/* ---- prepare.c: everything before the helpers are asked ---- */
+int hqi_worker_prepare_dirs(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
+int hqi_worker_prepare_config(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
+
+/* ---- resources.c ---- */
+/* Fills w->config->resources from the options and the hardware that the helper has described. */
+int hqi_worker_resources_assemble(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
+
+/* ---- manager.c ---- */
+/* Slurm or PBS: fills config's manager, id, group default and time limit. Asks the manager through helper 0. */
+int hqi_worker_manager_detect(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
+
+/* ---- helpers.c ---- */
+int hqi_worker_helpers_start(struct hq_worker *w, uint32_t n, hq_error *err); /* up to n of them */
+/* Sends one request to helper 0 and waits for *done (a member of w->answers), at most timeout_ms. */
+int hqi_worker_helpers_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
+                           hq_error *err);
+void hqi_worker_helpers_on_repair(struct loop_timer *t);
+void hqi_worker_helpers_lose(struct hq_worker *w, uint32_t index); /* it is gone, or of no more use */
+bool hqi_worker_helpers_gone(const struct hq_worker *w);
+void hqi_worker_helpers_ask_to_end(struct hq_worker *w);
+void hqi_worker_helpers_free(struct hq_worker *w, bool forked);
+
+/* ---- effects.c ---- */
+/* After inputs: to the helpers what they shall do, to the server what happened. */
+void hqi_worker_effects_pump(struct hq_worker *w);
+void hqi_worker_effects_on_timer(struct loop_timer *t);
+
+/* ---- server.c: the session with the server ---- */
+extern const struct link_ops hqi_worker_server_ops;
+void hqi_worker_server_on_connect(struct loop_timer *t);
+void hqi_worker_server_on_retry(struct loop_timer *t);
+int hqi_worker_server_send(struct hq_worker *w, const struct from_worker *m, hq_error *err);
+
+/* ---- end.c ---- */
+/* Begins to end; the first reason counts. `text`: copied. */
+void hqi_worker_end_begin(struct hq_worker *w, uint8_t reason, int code, const char *text);
+void hqi_worker_end_server_lost(struct hq_worker *w);
+void hqi_worker_end_look(struct hq_worker *w); /* are the helpers gone, the last tasks over? */
+void hqi_worker_end_on_timer(struct loop_timer *t);
+void hqi_worker_end_on_limit(struct loop_timer *t);
+
+/* ---- info.c ---- */
+int hqi_worker_info_make(struct hq_doc **ret, const struct alloc *a, const struct worker_config *config, hq_error *err);
+
+#endif
