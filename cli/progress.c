@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* progress.c - the progress bar: redrawn whenever something of the jobs changes. */
+#include "progress.h"
+
+#include <stdio.h>
+
+#include "fields.h"
+#include "format.h"
+#include "job_info.h"
+
+#define CLEAR_LINE "\r\x1b[2K"
+
+struct sums {
+    uint64_t jobs, done, tasks, ended;
+    uint64_t count[HQ_TASK_STATES];
+};
+
+static struct sums sum_up(const hq_doc *doc)
+{
+    struct sums sums = {.jobs = field_len(doc, "jobs")};
+    for (size_t i = 0; i < sums.jobs; i++) {
+        const hq_doc *job = field_at(doc, "jobs", i);
+        uint64_t count[HQ_TASK_STATES];
+        job_counts(job, count);
+        bool busy = count[HQ_TASK_WAITING] + count[HQ_TASK_RUNNING] > 0;
+        sums.done += !busy && !field_uint(job, "open");
+        sums.tasks += field_uint(job, "stats.total");
+        for (int state = 0; state < HQ_TASK_STATES; state++)
+            sums.count[state] += count[state];
+    }
+    sums.ended = sums.tasks - sums.count[HQ_TASK_WAITING] - sums.count[HQ_TASK_RUNNING];
+    return sums;
+}
+
+void progress_line(struct str *out, const struct cli *cli, const hq_doc *jobs)
+{
+    static const int order[] = {HQ_TASK_RUNNING, HQ_TASK_FINISHED, HQ_TASK_FAILED, HQ_TASK_CANCELED, HQ_TASK_ABORTED};
+    struct sums sums = sum_up(jobs);
+    const char *space = "";
+    format_bar(out, cli, sums.count, sums.tasks);
+    str_addf(out, " %llu/%llu jobs, %llu/%llu tasks ", (unsigned long long)sums.done, (unsigned long long)sums.jobs,
+             (unsigned long long)sums.ended, (unsigned long long)sums.tasks);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        struct str part = {0};
+        if (sums.count[order[i]] == 0)
+            continue;
+        str_addf(&part, "%llu %s", (unsigned long long)sums.count[order[i]], format_state(order[i]));
+        str_add(out, space);
+        out_style(out, cli, format_state_style(order[i]), part.p);
+        str_free(&part);
+        space = " ";
+    }
+}
+
+static void announce(const struct cli *cli, const struct sums *sums)
+{
+    struct str text = {0};
+    str_add(&text, "Waiting for ");
+    format_count(&text, sums->jobs, "job");
+    str_add(&text, " with ");
+    format_count(&text, sums->tasks, "task");
+    out_log(cli, LOG_INFO, "%s", text.p);
+    str_free(&text);
+}
+
+static void draw(const struct cli *cli, const hq_doc *jobs)
+{
+    struct str line = {0};
+    progress_line(&line, cli, jobs);
+    printf(CLEAR_LINE "%s", line.p);
+    fflush(stdout);
+    str_free(&line);
+}
+
+int progress_follow(struct session *s, const char *jobs, bool always)
+{
+    uint64_t since = 0;
+    for (bool first = true;; first = false) {
+        hq_error err;
+        int sent = hq_tools_job_progress(s->client, jobs, since, session_tag(s), &err);
+        const hq_event *e = session_reply(s, sent, &err);
+        if (!e)
+            return 1;
+        struct sums sums = sum_up(e->u.reply.doc);
+        if (first && !always && sums.done == sums.jobs) {
+            out_log(s->cli, LOG_WARN, "There are no jobs to wait for");
+            return 0;
+        }
+        if (first)
+            announce(s->cli, &sums);
+        draw(s->cli, e->u.reply.doc);
+        if (sums.done == sums.jobs)
+            return 0;
+        since = field_uint(e->u.reply.doc, "change");
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* session.h - a command's connection to the server, and its requests one after the other. */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "hqcore/tools.h"
+#include "output.h"
+
+struct session {
+    struct cli *cli;
+    hq_ctx *ctx;       /* owned */
+    hq_client *client; /* owned by ctx */
+    uint64_t tag;      /* of the request in flight */
+    bool dropped;      /* the connection is down and may come back */
+    bool closed;       /* the server has said goodbye, or is gone for good */
+    bool may_close;    /* set by the caller: then that is no failure, and not reported */
+    char host[256], server_uid[16];
+    uint16_t port;
+};
+
+/* Options of a ctx whose log goes to stderr; log lines of clients show with --debug only. */
+hq_ctx_options session_ctx_options(struct cli *cli, bool is_client);
+
+/* Connects to the server of cli->server_dir. False: reported. Close in any case. */
+bool session_open(struct session *s, struct cli *cli);
+void session_close(struct session *s);
+
+/* One silent try of at most timeout_ms, for those who wait for a server. The session is closed unless DONE. */
+bool session_try(struct session *s, struct cli *cli, int timeout_ms);
+
+uint64_t session_tag(struct session *s); /* for the next request */
+
+/* The reply to the request made with the last tag, valid until the next call on the ctx. `sent` and `err` are what
+ * making the request gave. NULL: reported, as "Error: <message>". */
+const hq_event *session_reply(struct session *s, int sent, const hq_error *err);
+/* The same, but failures that the server tells come back as a reply with a code. */
+const hq_event *session_answer(struct session *s, int sent, const hq_error *err);
+
+#endif

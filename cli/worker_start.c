@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* worker_start.c - `hq worker start`: a worker in the foreground. */
+#include "worker_start.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fields.h"
+#include "format.h"
+#include "session.h"
+#include "signals.h"
+#include "worker_view.h"
+
+static const char *const managers[] = {"detect", "none", "pbs", "slurm", NULL};       /* by enum hq_manager */
+static const char *const on_lost[] = {"stop", "finish-running", NULL};
+
+/* ---- before it connects ----------------------------------------------------------------------------------------------- */
+
+static bool check_access(struct cli *cli, hq_access_info *access)
+{
+    hq_error err;
+    char why[ERRNO_MAX];
+    struct str cause = {0};
+    int rc = hq_tools_access_read(cli->server_dir, access, &err);
+    if (rc >= 0 && access->worker_port > 0)
+        return true;
+    if (rc >= 0)
+        str_add(&cause, "the access file is for clients only");
+    else if (rc == HQ_ENOENT)
+        str_addf(&cause, "Error: \"%s\" is not a directory", cli->server_dir);
+    else
+        str_add(&cause, rc == HQ_ESYS && err.sys ? format_errno(err.sys, why) : err.text);
+    if (rc == HQ_ENOENT)
+        out_fail(cli, cause.p, "Cannot load server directory");
+    else
+        out_fail(cli, cause.p, "Cannot load access record from \"%s/access.json\"", cli->server_dir);
+    str_free(&cause);
+    return false;
+}
+
+/* The values of a repeated option, NULL-terminated. The caller frees the array. */
+static const char **texts(const struct matches *m, const char *name)
+{
+    const struct match *match = args_get(m, name);
+    const char **list = mem_new((match ? match->n : 0) + 1, sizeof(*list));
+    for (size_t i = 0; match && i < match->n; i++)
+        list[i] = match->values[i].text;
+    return list;
+}
+
+static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const struct matches *m, hq_error *err)
+{
+    const char **resources = texts(m, "resource");
+    hq_worker_options opt = {.size = sizeof opt,
+                             .server_dir = cli->server_dir,
+                             .cpus = args_text(m, "cpus"),
+                             .resources = resources,
+                             .detect = (uint32_t)args_number(m, "detect-resources", 0),
+                             .no_hyper_threading = args_has(m, "no-hyper-threading"),
+                             .group = args_text(m, "group"),
+                             .hostname = args_text(m, "hostname"),
+                             .work_dir = args_text(m, "work-dir"),
+                             .manager = (int)args_number(m, "manager", HQ_MANAGER_DETECT),
+                             .on_server_lost = HQ_LOST_STOP + (int)args_number(m, "on-server-lost", 0),
+                             .idle_timeout_ms = args_number(m, "idle-timeout", 0),
+                             .time_limit_ms = args_number(m, "time-limit", 0),
+                             .heartbeat_ms = args_number(m, "heartbeat", 0)};
+    int rc = hq_worker_new(ret, ctx, &opt, err);
+    free(resources);
+    return rc;
+}
+
+/* ---- while it runs ------------------------------------------------------------------------------------------------------ */
+
+static void announce(struct cli *cli, const hq_worker *w)
+{
+    const struct worker_view view = {hq_tools_worker_info(w), hq_worker_get_id(w).n, (uint64_t)(format_now() / NS_PER_MS),
+                                     false};
+    if (cli->mode == OUT_JSON) {
+        json_t *list = json_array();
+        json_array_append_new(list, worker_json(&view));
+        out_json(cli, list);
+    } else if (cli->mode == OUT_CLI) {
+        worker_print(cli, &view);
+    }
+    fflush(stdout);
+}
+
+/* The library logs how it goes; what is left is to obey signals and to tell how it ended. */
+static int work(struct cli *cli, hq_ctx *ctx, hq_worker *w)
+{
+    bool stopping = false;
+    for (;;) {
+        hq_error err;
+        const hq_event *e;
+        int rc = hq_ctx_run(ctx, -1, &err);
+        if (rc < 0 && rc != HQ_EINTR && rc != HQ_ETIMEDOUT)
+            return out_fail(cli, NULL, "%s", err.text);
+        if (signals_take() && !stopping)
+            stopping = hq_worker_stop(w, HQ_WORKER_CONNECTION_LOST, &err) >= 0;
+        while (hq_ctx_next(ctx, &e) > 0) {
+            if (e->type == HQ_EVENT_WORKER && e->u.worker.state == HQ_WORKER_RUNNING)
+                announce(cli, w);
+            if (e->type != HQ_EVENT_STOPPED)
+                continue;
+            if (e->code == HQ_OK || stopping)
+                return 0;
+            return out_fail(cli, NULL, "%s", e->text && *e->text ? e->text : hq_strerror(e->code));
+        }
+    }
+}
+
+int worker_start_run(struct cli *cli, const struct matches *m)
+{
+    static const int caught[] = {SIGINT, SIGTERM, SIGTSTP, 0};
+    hq_access_info access = {.size = sizeof access};
+    hq_ctx_options opt = session_ctx_options(cli, false);
+    hq_ctx *ctx = NULL;
+    hq_worker *w = NULL;
+    hq_error err;
+    int rc;
+    out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
+    if (!check_access(cli, &access))
+        return 1;
+    out_log(cli, LOG_INFO, "Starting hyperqueue worker");
+    if (hq_ctx_new(&ctx, &opt, &err) < 0 || make_worker(&w, ctx, cli, m, &err) < 0) {
+        rc = out_fail(cli, NULL, "%s", err.text);
+    } else {
+        signals_catch(ctx, caught);
+        rc = work(cli, ctx, w);
+        signals_stop();
+    }
+    hq_worker_free(w);
+    hq_ctx_free(ctx);
+    return rc;
+}
+
+/* ---- table --------------------------------------------------------------------------------------------------------------- */
+
+static bool check_overview(const char *text, uint64_t *value, char *why, size_t room)
+{
+    if (hq_tools_check(HQ_GRAMMAR_DURATION_HUMAN, text, value, why, room) < 0)
+        return false;
+    if (*value > 0)
+        snprintf(why, room, "overviews of the hardware are not supported yet: only 0 (off) is");
+    return *value == 0;
+}
+
+const struct arg worker_start_args[] = {
+    {.name = "cpus", .value = "CPUS", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_CPUS, .fallback = "detected",
+     .help = "Cpus to offer, as in `4`, `2x8` (two groups of eight) or `[0,1,5]`"},
+    {.name = "resource", .value = "RESOURCE", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_RESOURCE, .flags = ARG_REPEAT,
+     .help = "Another resource, as in `gpus/nvidia=[0,1]`, `fpga=range(0-3)` or `mem=sum(1000)`; may be repeated"},
+    {.name = "group", .value = "GROUP", .kind = ARG_TEXT, .fallback = "the allocation's id, or `default`",
+     .help = "Group that the worker belongs to"},
+    {.name = "detect-resources", .value = "DETECT_RESOURCES", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DETECT,
+     .flags = ARG_USAGE_ERROR, .fallback = "all",
+     .help = "What to detect: `all`, `none`, or a list of cpus, mem, gpus/nvidia, gpus/amd"},
+    {.name = "no-hyper-threading", .kind = ARG_FLAG, .help = "Offer one cpu of each core only"},
+    {.name = "idle-timeout", .value = "IDLE_TIMEOUT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .help = "Stop when there was nothing to do for so long"},
+    {.name = "overview-interval", .value = "OVERVIEW_INTERVAL", .kind = ARG_CHECKED, .check = check_overview,
+     .fallback = "0s", .help = "Accepted for old scripts: only `0s`, which is off"},
+    {.name = "heartbeat", .value = "HEARTBEAT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION, .fallback = "8s",
+     .help = "How often server and worker show that they live"},
+    {.name = "time-limit", .value = "TIME_LIMIT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .fallback = "what is left of the allocation", .help = "Stop after so long"},
+    {.name = "manager", .value = "MANAGER", .kind = ARG_CHOICE, .choices = managers, .fallback = "detect",
+     .help = "Manager of the allocation that the worker runs in"},
+    {.name = "hostname", .value = "HOSTNAME", .kind = ARG_TEXT, .fallback = "the local host name",
+     .help = "Name that the worker goes by"},
+    {.name = "on-server-lost", .value = "ON_SERVER_LOST", .kind = ARG_CHOICE, .choices = on_lost, .fallback = "stop",
+     .help = "What to do when the server is lost"},
+    {.name = "work-dir", .value = "WORK_DIR", .kind = ARG_PATH, .help = "Directory for the worker's own files",
+     .fallback = "one of its own below TMPDIR"},
+    {0},
+};
