@@ -9,6 +9,7 @@
 #include "job_info.h"
 
 #define CLEAR_LINE "\r\x1b[2K"
+#define DRAW_MS 50 /* between two pictures: a person sees no more, and a fast job would keep the server busy */
 
 struct sums {
     uint64_t jobs, done, tasks, ended;
@@ -63,6 +64,15 @@ static void announce(const struct cli *cli, const struct sums *sums)
     str_free(&text);
 }
 
+/* Nothing is asked for meanwhile, so only the connection is served. */
+static void pause_until(struct session *s, int64_t then)
+{
+    hq_error err;
+    int64_t left;
+    while ((left = (then - format_now()) / NS_PER_MS) > 0 && hq_ctx_run(s->ctx, (int)left, &err) == HQ_EINTR)
+        ;
+}
+
 static void draw(const struct cli *cli, const hq_doc *jobs)
 {
     struct str line = {0};
@@ -92,5 +102,6 @@ int progress_follow(struct session *s, const char *jobs, bool always)
         if (sums.done == sums.jobs)
             return 0;
         since = field_uint(e->u.reply.doc, "change");
+        pause_until(s, format_now() + DRAW_MS * NS_PER_MS);
     }
 }

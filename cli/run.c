@@ -21,6 +21,9 @@
 #include "submit.h"
 
 #define STOP_MS 8000 /* the library takes at most 5 s to kill tasks and say goodbye */
+#define DRAW_MS 100  /* between two pictures of the progress bar */
+
+#define CLEAR_LINE "\r\x1b[2K"
 
 enum { TAG_SUBMIT = 1, TAG_WAIT, TAG_PROGRESS, TAG_CANCEL };
 
@@ -33,6 +36,8 @@ struct run {
     struct allocation allocation;
     hq_job_id job;
     bool bar, drawn;      /* a progress bar is wanted; there is one */
+    int64_t draw_ns;      /* when to ask for the next picture of it; 0: asked */
+    uint64_t change;      /* that the last one showed */
     bool ended;           /* the job has */
     bool failed;          /* and it was reported why nothing more will come */
     bool server_stopped, worker_stopped;
@@ -118,12 +123,13 @@ static bool start(struct run *r, const struct matches *m)
 
 /* ---- while it runs -------------------------------------------------------------------------------------------------------- */
 
-static void ask_progress(struct run *r, uint64_t since)
+static void ask_progress(struct run *r)
 {
     hq_error err;
     char job[16];
     snprintf(job, sizeof job, "%u", r->job.n);
-    if (hq_tools_job_progress(r->client, job, since, TAG_PROGRESS, &err) < 0)
+    r->draw_ns = 0;
+    if (hq_tools_job_progress(r->client, job, r->change, TAG_PROGRESS, &err) < 0)
         r->bar = false;
 }
 
@@ -131,7 +137,7 @@ static void draw(struct run *r, const hq_doc *jobs)
 {
     struct str line = {0};
     progress_line(&line, r->cli, jobs);
-    printf("\r\x1b[2K%s", line.p);
+    printf(CLEAR_LINE "%s", line.p);
     fflush(stdout);
     r->drawn = true;
     str_free(&line);
@@ -149,13 +155,14 @@ static void on_reply(struct run *r, const hq_event *e)
     hq_error err;
     if (e->tag == TAG_PROGRESS && e->code == HQ_OK && r->bar && !r->ended) {
         draw(r, e->u.reply.doc);
-        ask_progress(r, field_uint(e->u.reply.doc, "change"));
+        r->change = field_uint(e->u.reply.doc, "change");
+        r->draw_ns = format_now() + DRAW_MS * NS_PER_MS;
     } else if (e->tag == TAG_SUBMIT && e->code == HQ_OK) {
         r->job = e->u.reply.job;
         if (hq_client_wait(r->client, r->job, TAG_WAIT, &err) < 0)
             fail(r, "", err.code, err.text);
         if (r->bar)
-            ask_progress(r, 0);
+            ask_progress(r);
     } else if ((e->tag == TAG_SUBMIT || e->tag == TAG_WAIT) && e->code != HQ_OK) {
         fail(r, "", e->code, e->text);
     } else if (e->tag == TAG_WAIT) {
@@ -195,17 +202,18 @@ static void on_signal(struct run *r, int signal)
     r->signal = signal;
 }
 
-static bool turn(struct run *r, int timeout_ms)
+static void turn(struct run *r, int timeout_ms)
 {
     hq_error err;
     const hq_event *e;
-    int rc = hq_ctx_run(r->ctx, timeout_ms, &err);
+    int rc = hq_ctx_run(r->ctx, r->draw_ns ? DRAW_MS : timeout_ms, &err);
+    if (r->draw_ns && format_now() >= r->draw_ns)
+        ask_progress(r);
     on_signal(r, signals_take());
     while (hq_ctx_next(r->ctx, &e) > 0)
         on_event(r, e);
     if (rc < 0 && rc != HQ_EINTR && rc != HQ_ETIMEDOUT)
         fail(r, "", rc, err.text);
-    return rc != HQ_ETIMEDOUT;
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------------------- */
@@ -248,7 +256,8 @@ static int conclude(struct run *r)
     hq_doc *job = NULL;
     hq_error err;
     if (r->drawn)
-        puts("");
+        fputs(CLEAR_LINE, stdout);
+    r->bar = false;
     if (r->job.n == 0 || hq_job_info(r->client, r->job, &job, &err) < 0)
         return 1;
     bool all = field_uint(job, "stats.finished") == field_uint(job, "stats.total");

@@ -153,6 +153,7 @@ static void announce(struct cli *cli)
                           .worker_host = access.worker_host, .version = hq_tools_version(), .journal_path = "",
                           .client_port = access.client_port, .worker_port = access.worker_port,
                           .pid = (uint64_t)getpid(), .start_ms = (uint64_t)(format_now() / NS_PER_MS)};
+    out_log(cli, LOG_INFO, "Storing access file as '%s/access.json'", access.dir);
     print_facts(cli, &facts);
 }
 

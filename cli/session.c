@@ -123,19 +123,28 @@ static bool unreachable(struct session *s, const char *cause)
     return false;
 }
 
-static int start_client(struct session *s, struct cli *cli, hq_error *err)
+static int read_access(struct session *s, struct cli *cli, hq_error *err)
 {
     hq_access_info access = {.size = sizeof access};
     *s = (struct session){.cli = cli};
     int rc = hq_tools_access_read(cli->server_dir, &access, err);
     if (rc < 0)
         return rc;
-    snprintf(s->host, sizeof s->host, "%s", access.client_host);
+    if (access.client_port == 0) {
+        *err = (hq_error){.code = HQ_EPROTO, .text = "the access file is for workers only"};
+        return HQ_EPROTO;
+    }
+    memcpy(s->host, access.client_host, sizeof s->host);
     memcpy(s->server_uid, access.server_uid, sizeof s->server_uid);
     s->port = access.client_port;
-    hq_ctx_options ctx_opt = session_ctx_options(cli, true);
-    hq_client_options opt = {.size = sizeof opt, .server_dir = cli->server_dir};
-    rc = hq_ctx_new(&s->ctx, &ctx_opt, err);
+    return HQ_OK;
+}
+
+static int start_client(struct session *s, hq_error *err)
+{
+    hq_ctx_options ctx_opt = session_ctx_options(s->cli, true);
+    hq_client_options opt = {.size = sizeof opt, .server_dir = s->cli->server_dir};
+    int rc = hq_ctx_new(&s->ctx, &ctx_opt, err);
     return rc < 0 ? rc : hq_client_new(&s->client, s->ctx, &opt, err);
 }
 
@@ -175,18 +184,10 @@ static bool await_connection(struct session *s, int timeout_ms, char why[ERRNO_M
 bool session_open(struct session *s, struct cli *cli)
 {
     hq_error err;
-    hq_access_info access = {.size = sizeof access};
     char why[ERRNO_MAX];
-    int rc = hq_tools_access_read(cli->server_dir, &access, &err);
-    *s = (struct session){.cli = cli};
-    if (rc < 0)
+    if (read_access(s, cli, &err) < 0)
         return no_access(cli, &err);
-    if (access.client_port == 0) {
-        err = (hq_error){.code = HQ_EPROTO, .text = "the access file is for workers only"};
-        return no_access(cli, &err);
-    }
-    rc = start_client(s, cli, &err);
-    if (rc < 0)
+    if (start_client(s, &err) < 0)
         return unreachable(s, err.text);
     return await_connection(s, CONNECT_TIMEOUT_MS, why) || unreachable(s, why);
 }
@@ -195,7 +196,7 @@ bool session_try(struct session *s, struct cli *cli, int timeout_ms)
 {
     hq_error err;
     char why[ERRNO_MAX];
-    if (start_client(s, cli, &err) == 0 && await_connection(s, timeout_ms, why))
+    if (read_access(s, cli, &err) == 0 && start_client(s, &err) == 0 && await_connection(s, timeout_ms, why))
         return true;
     session_close(s);
     return false;

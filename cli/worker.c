@@ -185,9 +185,11 @@ static void log_notes(const struct cli *cli, const char *notes)
 {
     while (*notes) {
         size_t len = strcspn(notes, "\n"), word = strcspn(notes, " \n");
-        bool warn = word == 4 && memcmp(notes, "WARN", 4) == 0;
+        int level = word == 4 && memcmp(notes, "WARN", 4) == 0   ? LOG_WARN
+                    : word == 5 && memcmp(notes, "DEBUG", 5) == 0 ? LOG_DEBUG
+                                                                  : LOG_INFO;
         if (word < len)
-            out_log(cli, warn ? LOG_WARN : LOG_INFO, "%.*s", (int)(len - word - 1), notes + word + 1);
+            out_log(cli, level, "%.*s", (int)(len - word - 1), notes + word + 1);
         notes += len + (notes[len] == '\n');
     }
 }

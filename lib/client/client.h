@@ -46,6 +46,7 @@ struct request {
     struct map_node by_id;
     struct hq_client *client; /* borrowed */
     uint64_t id;
+    uint8_t kind;             /* enum command_kind: what was sent last */
     struct event *event;      /* owned; NULL: a blocking call waits */
     bool done, abandoned;     /* of a blocking call: the reply is here; nobody waits any more */
     bool one;                 /* asked of one job: if that does not exist, that is a failure */

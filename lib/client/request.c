@@ -53,6 +53,7 @@ int hqi_client_request_send_more(struct request *r, struct command *cmd, hq_erro
 {
     struct hq_client *c = r->client;
     cmd->id = r->id;
+    r->kind = cmd->kind;
     hqi_base_buf_clear(&c->frame);
     hqi_wire_client_encode_command(cmd, &c->frame);
     if (c->frame.failed)
@@ -166,12 +167,13 @@ static void finish_failed(struct request *r, int code)
     hqi_client_request_finish(r, code, bytes_of(hq_strerror(code)));
 }
 
-/* A list that names ids which do not exist. */
+/* The job that was asked for does not exist: each kind of reply has its way to say so. */
 static bool names_nothing(const struct request *r)
 {
-    const struct hq_doc *missing = hq_doc_get(r->doc, "missing");
     const struct hq_doc *first = hq_doc_at(hq_doc_get(r->doc, "ids"), 0);
-    return hq_doc_len(missing) > 0 || hq_doc_uint(hq_doc_get(first, "outcome")) == OUTCOME_NOT_FOUND;
+    bool found_none = r->kind == COMMAND_JOB_PROGRESS && hq_doc_len(hq_doc_get(r->doc, "jobs")) == 0;
+    return found_none || hq_doc_len(hq_doc_get(r->doc, "missing")) > 0 ||
+           hq_doc_uint(hq_doc_get(first, "outcome")) == OUTCOME_NOT_FOUND;
 }
 
 static void finish_good(struct request *r)

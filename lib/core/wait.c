@@ -36,6 +36,16 @@ void hqi_core_job_wait(struct core *c, const struct now *now, uint64_t client, s
         hqi_core_no_memory(c, client, cmd);
         return;
     }
+    if (s.n == 0 && s.n_missing > 0) { /* there is nothing to wait for, and whoever waits should know */
+        struct reply *r = hqi_core_reply(c, client, cmd->id, cmd->kind);
+        if (!r) {
+            hqi_core_no_memory(c, client, cmd);
+            return;
+        }
+        r->u.jobs.missing = s.missing;
+        r->u.jobs.n_missing = s.n_missing;
+        return;
+    }
     struct waiter *w = waiter_new(c, client, cmd, s.ids, s.n);
     if (w)
         w->without_close = cmd->u.jobs.without_close;
@@ -99,9 +109,17 @@ static bool all_ended(const struct core *c, const struct waiter *w)
     return true;
 }
 
+static bool any_forgotten(const struct core *c, const struct waiter *w)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (!hqi_state_job(c->state, (hq_job_id){w->jobs[i]}))
+            return true;
+    return false;
+}
+
 static bool progress_ready(const struct core *c, const struct waiter *w, const struct now *now)
 {
-    if (w->since == 0 || w->count == 0)
+    if (w->since == 0 || w->count == 0 || any_forgotten(c, w))
         return true;
     if (latest_change(c, w) <= w->since)
         return false;

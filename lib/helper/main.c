@@ -49,6 +49,7 @@ struct helper {
     struct probes probes;
     struct loop_timer report; /* set while something waits to be reported */
     struct loop_timer end;    /* set while ending */
+    uint64_t end_ns;
     bool report_due, ending, end_due;
 };
 
@@ -104,7 +105,8 @@ static void begin_end(struct helper *h)
         return;
     h->ending = true;
     hqi_helper_task_kill_all(&h->tasks);
-    hqi_loop_timer_set(h->loop, &h->end, hqi_base_clock_now().mono_ns + END_NS);
+    h->end_ns = hqi_base_clock_now().mono_ns + END_NS;
+    hqi_loop_timer_set(h->loop, &h->end, h->end_ns);
 }
 
 static void on_item(void *user, const struct to_helper *item)
@@ -259,9 +261,8 @@ int main(int argc, char **argv)
     if (!detach(&h) || init(&h, &err) < 0)
         return EXIT_FAILURE;
     int rc = serve(&h, &err);
-    uint64_t until_ns = hqi_base_clock_now().mono_ns + END_NS;
     if (h.ending)
-        report_last(&h, until_ns);
-    sweep(until_ns);
+        report_last(&h, h.end_ns);
+    sweep(h.ending ? h.end_ns : hqi_base_clock_now().mono_ns + END_NS);
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

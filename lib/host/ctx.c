@@ -250,11 +250,12 @@ int hq_ctx_run(hq_ctx *ctx, int timeout_ms, hq_error *err)
         return r;
     hqi_host_event_set_current(ctx, NULL);
     uint64_t deadline = hqi_host_ctx_deadline(timeout_ms);
-    while (ctx->n_events == 0 && !ctx->woken) {
-        r = hqi_host_ctx_turn(ctx, deadline, err);
+    do { /* one round in any case: a host that does not pull its events must not stand still */
+        bool waits = ctx->n_events == 0 && !ctx->woken;
+        r = waits ? hqi_host_ctx_turn(ctx, deadline, err) : run_round(ctx, err);
         if (r < 0)
             return r;
-    }
+    } while (ctx->n_events == 0 && !ctx->woken);
     ctx->woken = 0;
     return count_events(ctx);
 }

@@ -35,10 +35,11 @@ void hqi_net_router_complain(struct router *r, const struct origin *from, const 
         return;
     }
     char more[64] = "";
+    bool known = from && from->address;
     if (r->hushed)
-        snprintf(more, sizeof more, " (and %llu more since the last such line)", (unsigned long long)r->hushed);
-    hqi_base_log_write(r->o.log, LOG_WARN, where, "%s plane, dropped from %s: %s%s", r->o.plane,
-                       from && from->address ? from->address : "a connection", what, more);
+        snprintf(more, sizeof more, "; %llu more since the last such line", (unsigned long long)r->hushed);
+    hqi_base_log_write(r->o.log, LOG_WARN, where, "%s plane: %s%s%s%s", r->o.plane, what, known ? ", from " : "",
+                       known ? from->address : "", more);
     r->hush_until = now + HUSH_NS;
     r->hushed = 0;
 }

@@ -63,7 +63,9 @@ uint64_t hqi_net_peer_id(const struct peer *p);   /* of the session; unique, nev
 uint64_t hqi_net_peer_uid(const struct peer *p);  /* of the peer process */
 void hqi_net_peer_set_user(struct peer *p, void *user);
 void *hqi_net_peer_user(const struct peer *p);
-void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms); /* of the peer's own choice, from its registration */
+/* Of the peer's own choice, from its registration: it must have been its link_options.heartbeat_ms, which sets how often its
+ * transport pings. 0: nothing happens. */
+void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms);
 bool hqi_net_peer_stalled(const struct peer *p); /* connected, but silent for stalled_ms */
 bool hqi_net_peer_full(const struct peer *p);
 uint64_t hqi_net_peer_rtt_ns(const struct peer *p); /* smoothed; 0: unknown */

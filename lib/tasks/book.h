@@ -119,6 +119,8 @@ struct attempt {
     bool returning;          /* retracted: reported as returned if it comes back */
     uint64_t start_ns;       /* mono */
     uint64_t duration_ms;
+    int32_t pid; /* when started; with start_ticks its identity */
+    uint64_t start_ticks;
     uint16_t code;
     uint8_t variant;
     char *text; /* owned; of the end */

@@ -225,7 +225,22 @@ int hqi_tasks_pool_verify(const struct pools *p, hq_error *err)
     return HQ_OK;
 }
 
-/* What is left of each index, less nothing: every index must come to a whole. */
+/* Adds what one allocation has of a pool, by index; returns the amount. */
+static uint64_t add_held(const struct allocation *a, uint32_t pool, uint64_t *sums)
+{
+    uint64_t amount = 0;
+    for (uint32_t i = 0; i < a->n_entries; i++) {
+        const struct allocated *e = &a->entries[i];
+        if (e->pool != pool)
+            continue;
+        amount += e->amount;
+        for (uint32_t j = 0; j < e->n_held; j++)
+            sums[e->held[j].index] += e->held[j].fraction ? e->held[j].fraction : HQ_UNITS;
+    }
+    return amount;
+}
+
+/* Every index must come to a whole, and all amounts to the total. */
 static bool is_whole(const struct pool *p, uint32_t pool, const struct allocation *const *held, uint32_t n,
                      uint64_t *sums)
 {
@@ -233,14 +248,7 @@ static bool is_whole(const struct pool *p, uint32_t pool, const struct allocatio
     for (uint32_t i = 0; i < p->n_indices; i++)
         sums[i] = p->left[i];
     for (uint32_t i = 0; i < n; i++)
-        for (uint32_t j = 0; j < held[i]->n_entries; j++) {
-            const struct allocated *e = &held[i]->entries[j];
-            if (e->pool != pool)
-                continue;
-            amount += e->amount;
-            for (uint32_t k = 0; k < e->n_held; k++)
-                sums[e->held[k].index] += e->held[k].fraction ? e->held[k].fraction : HQ_UNITS;
-        }
+        amount += add_held(held[i], pool, sums);
     for (uint32_t i = 0; i < p->n_indices; i++)
         if (sums[i] != HQ_UNITS)
             return false;

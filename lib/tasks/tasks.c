@@ -106,13 +106,18 @@ static bool step(struct walk *w, struct piece *ret)
 static int check_group(const struct tasks *t, const struct assign_group *g, hq_error *err)
 {
     uint64_t tasks = 0, ids = 0;
+    bool any_empty = false;
     if (!hqi_tasks_work_get(t, g->submit))
         return hqi_base_error_set(err, HQ_EPROTO, where, "tasks of submit %u came before the submit", g->submit);
-    for (uint32_t i = 0; i < g->n_ranges; i++)
-        tasks += g->ranges[i].count ? g->ranges[i].count : 1ull << 33;
-    for (uint32_t i = 0; i < g->n_ids; i++)
-        ids += g->ids[i].count ? g->ids[i].count : 1ull << 34;
-    if (tasks != ids || tasks > UINT32_MAX || (g->entries && g->n_entries != tasks))
+    for (uint32_t i = 0; i < g->n_ranges; i++) {
+        tasks += g->ranges[i].count;
+        any_empty = any_empty || g->ranges[i].count == 0;
+    }
+    for (uint32_t i = 0; i < g->n_ids; i++) {
+        ids += g->ids[i].count;
+        any_empty = any_empty || g->ids[i].count == 0;
+    }
+    if (any_empty || tasks != ids || (g->entries && g->n_entries != tasks))
         return hqi_base_error_set(err, HQ_EPROTO, where,
                                   "submit %u: %llu tasks with %llu ids and %u entries were handed out", g->submit,
                                   (unsigned long long)tasks, (unsigned long long)ids, g->entries ? g->n_entries : 0);
@@ -345,8 +350,9 @@ static uint64_t start_of(const struct tasks *t, uint64_t age_ms)
 static int on_started(struct tasks *t, struct attempt *a, const struct helper_started *s)
 {
     hqi_tasks_slot_answered(a);
-    a->returning = false;
     a->start_ns = start_of(t, s->age_ms);
+    a->pid = s->pid;
+    a->start_ticks = s->start_ticks;
     if (!a->started && !a->silent)
         hqi_tasks_news_add_started(t, a);
     a->started = true;
@@ -419,6 +425,17 @@ static struct slot *find_slot(const struct tasks *t, uint32_t post)
             if (slot_of_link(link)->post == post)
                 return slot_of_link(link);
     return NULL;
+}
+
+void hqi_tasks_each_process(const struct tasks *t, uint32_t helper, hqi_tasks_process_fn *fn, void *user)
+{
+    list_for(c, &t->classes)
+        list_for(link, &hqi_container(c, struct class, link)->slots) {
+            const struct slot *s = slot_of_link(link);
+            const struct attempt *a = attempt_of_chain(s->chain.next);
+            if (s->post == helper && a->started && a->pid > 0)
+                fn(user, a->pid, a->start_ticks);
+        }
 }
 
 static void forget_told(struct tasks *t, uint32_t helper)

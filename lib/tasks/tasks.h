@@ -28,7 +28,7 @@ struct tasks;
 struct tasks_options {
     const struct alloc *alloc;
     const struct worker_config *config; /* borrowed, outlives the tasks: resources */
-    uint32_t n_helpers;                 /* >= 1; slots are dealt over them */
+    uint32_t n_helpers;                 /* 1..64; slots are dealt over them */
     struct bytes hq_path;               /* HQ variable of the tasks; empty: not set */
     uint64_t ends_mono_ns;              /* the worker's own end (time limit); 0: none */
 };
@@ -38,11 +38,17 @@ void hqi_tasks_tasks_free(struct tasks *t);
 
 /* ---- inputs. HQ_ENOMEM leaves everything as it was: the caller repeats the input later. ---- */
 
-/* SPEC: takes item->u.spec.spec (sets it NULL). STOP is the caller's business, not taken here. */
+/* SPEC: takes item->u.spec.spec (sets it NULL). STOP is the caller's business, not taken here: HQ_EPROTO, as for tasks of
+ * an unknown submit. What had ended before its CANCEL came is still reported. */
 int hqi_tasks_on_server(struct tasks *t, const struct now *now, struct to_worker *item, hq_error *err);
 int hqi_tasks_on_helper(struct tasks *t, const struct now *now, uint32_t helper, const struct from_helper *item,
                         hq_error *err);
-/* The helper died: its running tasks are reported crashed, its staged ones wait again. */
+/* The processes that this helper said it runs. When it has died, those that survive it are the caller's to kill, with
+ * their sessions (pid is session and group): ask before on_helper_lost. */
+typedef void hqi_tasks_process_fn(void *user, int32_t pid, uint64_t start_ticks);
+void hqi_tasks_each_process(const struct tasks *t, uint32_t helper, hqi_tasks_process_fn *fn, void *user);
+/* The helper died: its running tasks are reported crashed, its staged ones wait again. It gets nothing new until a
+ * HELLO comes in its place (at first none is awaited). */
 void hqi_tasks_on_helper_lost(struct tasks *t, const struct now *now, uint32_t helper);
 /* Starts nothing new: the window of unacknowledged outcomes is full, or the worker is ending (finish-running). Staged tasks
  * are unstaged. */
@@ -59,7 +65,8 @@ uint32_t hqi_tasks_take_helper(struct tasks *t, uint32_t helper, const struct to
 /* News for the server since the last call: true when there are any. At most about HQI_BATCH_BYTES; call until false. Borrowed until
  * the next input or call. Running ones are reported started once. */
 bool hqi_tasks_take_report(struct tasks *t, const struct now *now, struct report *ret);
-/* When take_report wants to be called again at the latest (coalescing), as mono_ns; UINT64_MAX: no need. */
+/* When take_report, and then take_helper, want to be called again at the latest (time requests that run out, memory that
+ * was short), as mono_ns; UINT64_MAX: no need. */
 uint64_t hqi_tasks_deadline(const struct tasks *t);
 
 /* ---- reading ---- */

@@ -46,7 +46,7 @@ static bool take_item(struct hq_worker *w, uint32_t index, const struct from_hel
 {
     struct now now = hqi_worker_now(w);
     hq_error err;
-    if (item->kind == FROM_HELPER_HELLO || !w->tasks)
+    if (!w->tasks)
         return true;
     int r = hqi_tasks_on_helper(w->tasks, &now, index, item, &err);
     if (r < 0 && r != HQ_ENOMEM)
@@ -142,6 +142,7 @@ void hqi_worker_helpers_lose(struct hq_worker *w, uint32_t index)
     hqi_loop_timer_set(w->loop, &w->repair, now.mono_ns);
     if (w->phase < PHASE_ENDING && w->tasks) {
         hqi_base_log_write(w->log, LOG_WARN, where, "A helper process has died; its tasks are started again");
+        hqi_worker_orphans_kill(w, index);
         hqi_tasks_on_helper_lost(w->tasks, &now, index);
         hqi_worker_effects_pump(w);
     }

@@ -77,7 +77,7 @@ static bool ask_left(struct hq_worker *w, const struct manager *m, uint64_t *sec
 
 int hqi_worker_manager_detect(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
 {
-    struct manager m;
+    struct manager m = {0};
     uint64_t secs;
     int found = find(w, o->manager, &m, err);
     if (found <= 0)

@@ -120,6 +120,10 @@ bool hqi_worker_helpers_gone(const struct hq_worker *w);
 void hqi_worker_helpers_ask_to_end(struct hq_worker *w);
 void hqi_worker_helpers_free(struct hq_worker *w, bool forked);
 
+/* ---- orphans.c ---- */
+/* SIGKILL to what is left in the sessions of the tasks of a helper that has died. May block on /proc. */
+void hqi_worker_orphans_kill(struct hq_worker *w, uint32_t helper);
+
 /* ---- effects.c ---- */
 /* After inputs: to the helpers what they shall do, to the server what happened. */
 void hqi_worker_effects_pump(struct hq_worker *w);

@@ -28,13 +28,15 @@ struct rig {
     char dir[64];
 };
 
-#define must(call)                                                              \
-    do {                                                                        \
-        hq_error err = {0};                                                     \
-        int rig_code = (call);                                                  \
-        if (rig_code < 0)                                                       \
-            fail_msg("%s: %d: %s", #call, rig_code, err.text);                  \
+/* A call whose last argument is RIG_ERR must succeed. */
+#define must(call)                                                    \
+    do {                                                              \
+        hq_error rig_err = {0};                                       \
+        int rig_code = (call);                                        \
+        if (rig_code < 0)                                             \
+            fail_msg("%s: %d: %s", #call, rig_code, rig_err.text);    \
     } while (0)
+#define RIG_ERR (&rig_err)
 
 static inline void rig_worker(struct rig *r, const char *cpus)
 {
@@ -45,7 +47,7 @@ static inline void rig_worker(struct rig *r, const char *cpus)
     o.manager = HQ_MANAGER_NONE;
     o.endpoint = hq_server_endpoint(r->server, HQ_PLANE_WORKER);
     o.secret = hq_server_secret(r->server, HQ_PLANE_WORKER);
-    must(hq_worker_new(&r->worker, r->ctx, &o, &err));
+    must(hq_worker_new(&r->worker, r->ctx, &o, RIG_ERR));
 }
 
 static inline void rig_client(struct rig *r)
@@ -53,15 +55,15 @@ static inline void rig_client(struct rig *r)
     hq_client_options o = {.size = sizeof o};
     o.endpoint = hq_server_endpoint(r->server, HQ_PLANE_CLIENT);
     o.secret = hq_server_secret(r->server, HQ_PLANE_CLIENT);
-    must(hq_client_new(&r->client, r->ctx, &o, &err));
+    must(hq_client_new(&r->client, r->ctx, &o, RIG_ERR));
 }
 
 static inline void rig_open(struct rig *r)
 {
     *r = (struct rig){.dir = "/tmp/hq-embed-XXXXXX"};
     assert_non_null(mkdtemp(r->dir));
-    must(hq_ctx_new(&r->ctx, NULL, &err));
-    must(hq_server_new(&r->server, r->ctx, NULL, &err));
+    must(hq_ctx_new(&r->ctx, NULL, RIG_ERR));
+    must(hq_server_new(&r->server, r->ctx, NULL, RIG_ERR));
     rig_client(r);
 }
 
@@ -87,7 +89,7 @@ static inline hq_submit *rig_submit(struct rig *r, const char *ids, const char *
 static inline hq_job_status rig_status(struct rig *r, hq_job_id job)
 {
     hq_job_status status = {.size = sizeof status};
-    must(hq_job_progress(r->client, job, &status, &err));
+    must(hq_job_progress(r->client, job, &status, RIG_ERR));
     return status;
 }
 

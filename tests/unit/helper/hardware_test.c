@@ -387,7 +387,7 @@ static void test_without_memory(void **state)
     const char *environment[] = {"CUDA_VISIBLE_DEVICES=0,1", NULL};
     struct affinity affinity = {0};
     const struct hardware_input in = {.root = "/nonexistent",
-                                      .synthetic = "numa:64 core:64 pu:2",
+                                      .synthetic = "numa:8 core:16 pu:2",
                                       .affinity = &affinity,
                                       .environment = (char *const *)environment,
                                       .hyper_threading = true};
@@ -402,7 +402,7 @@ static void test_without_memory(void **state)
         whole = h.error.n == 0;
         if (whole) {
             assert_int_equal(h.resources.n, 2);
-            assert_int_equal(h.resources.items[0].n_labels, 64 * 64 * 2);
+            assert_int_equal(h.resources.items[0].n_labels, 8 * 16 * 2);
         } else {
             assert_true(bytes_is(h.error, "out of memory"));
             assert_int_equal(h.resources.n, 0);

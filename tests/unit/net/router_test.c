@@ -145,6 +145,7 @@ static int set_up(void **state)
 {
     struct scene *c = malloc(sizeof *c);
     stage_init(&c->s);
+    c->s.options.resume_ms = 300;
     stage_listen(&c->s);
     near_open(&c->good, &c->s);
     stage_far(&c->s, 0)->echo = true;
@@ -501,7 +502,6 @@ static void test_too_large(void **state)
 {
     struct scene *c = *state;
     struct raw raw;
-    c->s.options.resume_ms = 100;
     raw_open(&raw, &c->s, true, NULL);
     raw_join(&raw);
     size_t n = HQI_MAX_MESSAGE + 4096;

@@ -61,7 +61,7 @@ struct near { /* a link and what it was told */
 
 void stage_init(struct stage *s);
 void stage_listen(struct stage *s);
-void stage_fini(struct stage *s); /* and checks that no descriptor is left */
+void stage_fini(struct stage *s); /* links must be freed before: zmq_ctx_term waits for them */
 void stage_round(struct stage *s, int wait_ms);
 uint64_t stage_ms(void);
 #define UNTIL(s, cond, ms)                                                       \

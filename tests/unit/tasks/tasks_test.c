@@ -232,6 +232,30 @@ static void a_higher_priority_of_the_same_class_goes_before_the_staged(void **st
     rig_fini(&r);
 }
 
+/* Not behind the higher ones either, as long as more of those wait: they would have to be asked back at once. */
+static void short_lower_ones_do_not_queue_behind_waiting_higher_ones(void **state)
+{
+    struct rig r;
+    rig_init(&r, "cpus=1", 1);
+    rig_submit(&r, 1, "cpus=1", 5);
+    rig_submit(&r, 2, "cpus=1", 0);
+    rig_assign(&r, 2, 0, 5);
+    rig_mail(&r);
+    rig_ended_after(&r, "2.0", 0, 15, NULL);
+    expect_mail(&r, "stage 2.2>2.1; stage 2.3>2.2; stage 2.4>2.3");
+    rig_assign(&r, 1, 0, 3);
+    expect_mail(&r, "unstage 2.4; unstage 2.3; unstage 2.2");
+    rig_unstaged(&r, "2.4");
+    rig_unstaged(&r, "2.3");
+    rig_unstaged(&r, "2.2");
+    expect_mail(&r, "spec 1; stage 1.0>2.1");
+    rig_ended(&r, "2.1");
+    expect_mail(&r, "stage 1.1>1.0");
+    rig_ended(&r, "1.0");
+    expect_mail(&r, "stage 1.2>1.1; stage 2.2>1.2"); /* 2.x are still taken for short */
+    rig_fini(&r);
+}
+
 /* ---- retract, cancel, drop ---- */
 
 static void retract_gives_back_what_waits(void **state)
@@ -502,14 +526,26 @@ static void a_new_session_starts_from_nothing(void **state)
     rig_fini(&r);
 }
 
+static void add_pid(void *user, int32_t pid, uint64_t start_ticks)
+{
+    *(uint64_t *)user += (uint64_t)pid * start_ticks;
+}
+
 static void a_lost_helper_crashes_what_it_ran(void **state)
 {
     struct rig r;
+    uint64_t sum = 0;
+    struct from_helper started = {.kind = FROM_HELPER_STARTED, .u.started = {.pid = 7, .start_ticks = 100}};
     struct from_helper hello = {.kind = FROM_HELPER_HELLO};
     rig_init(&r, "cpus=2", 2);
     rig_submit(&r, 1, "cpus=1", 0);
     rig_assign(&r, 1, 0, 6);
     expect_mail(&r, "spec 1; launch 1.0; stage 1.2>1.0; spec 1; launch 1.1; stage 1.3>1.1");
+    assert_int_equal(rig_try_say(&r, "1.0", started), 0);
+    rig_started(&r, "1.1");
+    expect_report(&r, "started 1.0; started 1.1");
+    hqi_tasks_each_process(r.tasks, 0, add_pid, &sum);
+    assert_int_equal(sum, 700);
     hqi_tasks_on_helper_lost(r.tasks, &r.now, 0);
     expect_report(&r, "crashed 1.0");
     expect_mail(&r, "launch 1.2; stage 1.4>1.2"); /* by the other helper */
@@ -621,6 +657,7 @@ int main(void)
         cmocka_unit_test(fragments_are_kept_for_the_higher_priority),
         cmocka_unit_test(staged_ones_make_way_for_higher_priorities),
         cmocka_unit_test(a_higher_priority_of_the_same_class_goes_before_the_staged),
+        cmocka_unit_test(short_lower_ones_do_not_queue_behind_waiting_higher_ones),
         cmocka_unit_test(retract_gives_back_what_waits),
         cmocka_unit_test(a_retracted_task_that_has_started_is_reported_so),
         cmocka_unit_test(what_no_helper_has_seen_comes_back_at_once),
