@@ -58,7 +58,7 @@ bool allocation_make_dir(struct allocation *a, struct cli *cli)
     return false;
 }
 
-/* ---- srun ------------------------------------------------------------------------------------------------------------- */
+/* ---- srun ---- */
 
 struct argv {
     char **p; /* owned, as is each of them; NULL-terminated */
@@ -180,7 +180,7 @@ void allocation_report(struct allocation *a)
     str_free(&log);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------------ */
+/* ---- the end ---- */
 
 static bool await(struct allocation *a)
 {

@@ -105,7 +105,7 @@ static void add_value(struct match *match, const char *text, uint64_t number)
     match->values[match->n++] = (struct arg_value){text, number};
 }
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static int take_value(struct parser *p, const struct arg *a, const char *text, bool from_env)
 {
@@ -160,7 +160,7 @@ static int take_flag(struct parser *p, const struct arg *a, bool from_env)
     return ARGS_RUN;
 }
 
-/* ---- options --------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static const char *similar_option(const struct parser *p, const char *name)
 {
@@ -297,7 +297,7 @@ static int take_letters(struct parser *p, const char *token)
     return ARGS_RUN;
 }
 
-/* ---- words ----------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static int parse_level(struct parser *p, const struct command *cmd);
 
@@ -341,7 +341,7 @@ static int take_words(struct parser *p, bool *done)
     return ARGS_RUN;
 }
 
-/* ---- after the words of a level ---------------------------------------------------------------------- */
+/* ---- after the words of a level ---- */
 
 static int take_env(struct parser *p)
 {
@@ -451,7 +451,7 @@ void args_free(struct matches *m)
     m->texts = NULL;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void must_exist(const struct matches *m, const char *name)
 {

@@ -43,7 +43,7 @@ static void add_choices(struct str *out, const struct arg *a)
         str_addf(out, "%s%s", i ? " " : "", a->choices[i]);
 }
 
-/* ---- bash ----------------------------------------------------------------------------------------------------------------- */
+/* ---- bash ---- */
 
 static void bash_path(void *user, const char *path, const struct command *cmd)
 {
@@ -109,7 +109,7 @@ static void bash_script(struct writer *w)
                     "complete -o default -F _hq hq\n");
 }
 
-/* ---- zsh ------------------------------------------------------------------------------------------------------------------ */
+/* ---- zsh ---- */
 
 static void zsh_path(void *user, const char *path, const struct command *cmd)
 {
@@ -178,7 +178,7 @@ static void zsh_script(struct writer *w)
                     "if [ \"$funcstack[1]\" = _hq ]; then _hq \"$@\"; else compdef _hq hq; fi\n");
 }
 
-/* ---- fish ------------------------------------------------------------------------------------------------------------------ */
+/* ---- fish ---- */
 
 static void fish_path(void *user, const char *path, const struct command *cmd)
 {
@@ -236,7 +236,7 @@ static void fish_script(struct writer *w)
     walk_commands(w->root, fish_words, w);
 }
 
-/* ---- command ---------------------------------------------------------------------------------------------------------------- */
+/* ---- command ---- */
 
 void completion_script(struct str *out, enum shell shell, const struct command *root)
 {

@@ -18,7 +18,7 @@
 #define READ_STEP (1u << 16)
 #define REAL_DIGITS 17         /* always enough for a double */
 
-/* ---- files ------------------------------------------------------------------------------------------------------ */
+/* ---- files ---- */
 
 bool blob_drain(struct blob *b, int fd, int *sys)
 {
@@ -94,11 +94,13 @@ bool entries_from_lines(struct cli *cli, hq_submit *submit, const char *path)
         hq_submit_add_entry(submit, b.p + at, len);
         at += len + 1;
     }
+    if (b.len == 0)
+        hq_submit_set_ranges(submit, NULL, 0); /* no entries are no tasks */
     blob_free(&b);
     return true;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 /* The shortest text that reads back as the same number. */
 static void add_real(struct str *out, double value)
@@ -219,6 +221,8 @@ bool entries_from_json(struct cli *cli, hq_submit *submit, const char *path)
         else
             out_fail(cli, NULL, "%s: element %zu cannot be written as text", path, i);
     }
+    if (ok && json_array_size(root) == 0)
+        hq_submit_set_ranges(submit, NULL, 0); /* no entries are no tasks */
     str_free(&text);
     json_decref(root);
     return ok;

@@ -25,7 +25,7 @@ int64_t format_now(void)
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* ---- durations -------------------------------------------------------------------------------------------- */
+/* ---- durations ---- */
 
 void format_exact(struct str *out, uint64_t ns)
 {
@@ -71,7 +71,7 @@ void format_rough(struct str *out, int64_t ns)
     format_exact(out, (uint64_t)(ns - ns % unit));
 }
 
-/* ---- amounts ---------------------------------------------------------------------------------------------- */
+/* ---- amounts ---- */
 
 void format_amount(struct str *out, uint64_t units)
 {
@@ -97,7 +97,7 @@ void format_mem(struct str *out, uint64_t units)
         str_addf(out, "%.2f GiB", mib / 1024);
 }
 
-/* ---- times ------------------------------------------------------------------------------------------------ */
+/* ---- times ---- */
 
 void format_utc(struct str *out, uint64_t ms)
 {
@@ -135,7 +135,7 @@ void format_rfc3339(struct str *out, int64_t ns)
     str_add(out, "Z");
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------ */
+/* ---- words ---- */
 
 void format_count(struct str *out, uint64_t n, const char *noun)
 {
@@ -182,7 +182,7 @@ void format_wrapped(struct str *out, const char *text, size_t width)
     }
 }
 
-/* ---- states ----------------------------------------------------------------------------------------------- */
+/* ---- states ---- */
 
 static const struct {
     const char *upper, *lower, *title;
@@ -269,7 +269,7 @@ void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_
     str_add(out, "]");
 }
 
-/* ---- ids -------------------------------------------------------------------------------------------------- */
+/* ---- ids ---- */
 
 void format_range(struct str *out, uint32_t first, uint32_t count, uint32_t step)
 {

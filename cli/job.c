@@ -24,7 +24,7 @@ enum { OUTCOME_DONE = 1, OUTCOME_ALREADY = 3 }; /* OutcomeKind of client.proto *
 
 typedef unsigned long long ull;
 
-/* ---- list, summary --------------------------------------------------------------------------------------------- */
+/* ---- list, summary ---- */
 
 static const hq_doc *fetch_list(struct session *s, uint32_t states, bool all)
 {
@@ -141,7 +141,7 @@ static int run_summary(struct cli *cli, const struct matches *m)
     return doc ? 0 : 1;
 }
 
-/* ---- open, close, cancel, forget --------------------------------------------------------------------------------- */
+/* ---- open, close, cancel, forget ---- */
 
 static int run_open(struct cli *cli, const struct matches *m)
 {
@@ -226,7 +226,8 @@ static int run_cancel(struct cli *cli, const struct matches *m)
     hq_error err;
     int rc = 1;
     if (session_open(&s, cli)) {
-        int sent = hq_tools_job_cancel(s.client, args_text(m, "SELECTOR"), args_text(m, "reason"), session_tag(&s), &err);
+        const char *jobs = args_text(m, "SELECTOR"), *reason = args_text(m, "reason");
+        int sent = hq_tools_job_cancel(s.client, jobs, reason, session_tag(&s), &err);
         rc = log_outcomes(&s, sent, &err, "There is nothing to cancel", log_cancel);
     }
     session_close(&s);
@@ -272,7 +273,7 @@ static int run_forget(struct cli *cli, const struct matches *m)
     return e ? 0 : 1;
 }
 
-/* ---- wait, progress ----------------------------------------------------------------------------------------------- */
+/* ---- wait, progress ---- */
 
 static int run_wait(struct cli *cli, const struct matches *m)
 {
@@ -299,7 +300,7 @@ static int run_progress(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- task-ids ------------------------------------------------------------------------------------------------------ */
+/* ---- task-ids ---- */
 
 struct id_list {
     struct ids_text text;
@@ -362,7 +363,7 @@ static int run_task_ids(struct cli *cli, const struct matches *m)
     return ok ? 0 : 1;
 }
 
-/* ---- table ----------------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 static bool check_reason(const char *text, uint64_t *value, char *why, size_t room)
 {
@@ -374,10 +375,10 @@ static bool check_reason(const char *text, uint64_t *value, char *why, size_t ro
 
 static const char *const forget_choices[] = {"finished", "failed", "aborted", "canceled", NULL};
 
-#define SELECTOR                                                                                                        \
-    {                                                                                                                   \
-        .name = "SELECTOR", .value = "SELECTOR", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_SELECTOR,                   \
-        .flags = ARG_POSITIONAL | ARG_REQUIRED, .help = "The job(s): ids like `1,3-5`, `last` or `all`"                 \
+#define SELECTOR \
+    { \
+        .name = "SELECTOR", .value = "SELECTOR", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_SELECTOR, \
+        .flags = ARG_POSITIONAL | ARG_REQUIRED, .help = "The job(s): ids like `1,3-5`, `last` or `all`" \
     }
 
 static const struct arg selector_args[] = {SELECTOR, {0}};
@@ -434,8 +435,8 @@ const struct command job_commands[] = {
     {.name = "forget", .about = "Remove ended jobs from the server's memory", .args = {forget_args},
      .run = run_forget},
     {.name = "cat", .about = "Print the output of tasks", .args = {job_cat_args}, .run = job_cat_run},
-    {.name = "submit", .about = SUBMIT_ABOUT, .more = SUBMIT_MORE, .args = {submit_task_args, submit_args, submit_command_args},
-     .run = submit_run},
+    {.name = "submit", .about = SUBMIT_ABOUT, .more = SUBMIT_MORE,
+     .args = {submit_task_args, submit_args, submit_command_args}, .run = submit_run},
     {.name = "wait", .about = "Wait until jobs have ended", .args = {wait_args}, .run = run_wait},
     {.name = "progress", .about = "Follow jobs with a progress bar until they have ended", .args = {selector_args},
      .run = run_progress},

@@ -21,7 +21,7 @@ void job_counts(const hq_doc *job, uint64_t count[HQ_TASK_STATES])
         count[state] = field_uint(hq_doc_get(job, "stats"), format_state_lower(state));
 }
 
-/* ---- table ----------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 /* A word for a single task, else a bar and the counts that are not zero. */
 static void state_text(struct str *out, const struct cli *cli, const hq_doc *job)
@@ -172,7 +172,7 @@ void job_print_failed(const struct cli *cli, const hq_doc *job)
         printf("%llu tasks failed.\n", (unsigned long long)failed);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ---- */
 
 json_t *job_json(const hq_doc *job)
 {

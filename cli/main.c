@@ -8,11 +8,12 @@
 #include "output.h"
 
 /* A server holds a socket for each of its peers; whatever the administrator allows is wanted. */
-static void raise_file_limit(void)
+static void raise_file_limit(struct cli *cli)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
         return;
+    cli->task_files = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -22,7 +23,7 @@ static int run(const struct matches *m)
     struct cli cli;
     if (!out_init(&cli, m))
         return 1;
-    raise_file_limit();
+    raise_file_limit(&cli);
     return out_end(&cli, m->level[m->depth - 1].cmd->run(&cli, m));
 }
 

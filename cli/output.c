@@ -77,7 +77,7 @@ void out_style(struct str *out, const struct cli *cli, enum style style, const c
         str_addf(out, "\x1b[%sm%s\x1b[0m", style_codes[style], text);
 }
 
-/* ---- log ----------------------------------------------------------------------------------------------- */
+/* ---- log ---- */
 
 static const char *level_name(int level)
 {
@@ -123,7 +123,7 @@ void out_log(const struct cli *cli, enum log_level level, const char *format, ..
     str_free(&text);
 }
 
-/* ---- results ------------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 void out_json(struct cli *cli, json_t *value)
 {

@@ -30,6 +30,7 @@ struct cli { /* what all commands share */
     enum out_mode mode;
     bool color, debug;
     bool json_done;             /* a value was printed */
+    uint64_t task_files;        /* the limit of open files as it was, for tasks; 0: it was not raised */
     char server_dir[PATH_MAX];  /* absolute */
     char default_dir[PATH_MAX]; /* what server_dir is when nobody says anything */
 };

@@ -22,10 +22,11 @@
 
 #define STOP_MS 8000 /* the library takes at most 5 s to kill tasks and say goodbye */
 #define DRAW_MS 100  /* between two pictures of the progress bar */
+#define LOOK_MS 10000 /* after the submit: tasks should have started by then, or somebody wants to know why not */
 
 #define CLEAR_LINE "\r\x1b[2K"
 
-enum { TAG_SUBMIT = 1, TAG_WAIT, TAG_PROGRESS, TAG_CANCEL };
+enum { TAG_SUBMIT = 1, TAG_WAIT, TAG_PROGRESS, TAG_LOOK, TAG_CANCEL };
 
 struct run {
     struct cli *cli;
@@ -38,13 +39,14 @@ struct run {
     bool bar, drawn;      /* a progress bar is wanted; there is one */
     int64_t draw_ns;      /* when to ask for the next picture of it; 0: asked */
     uint64_t change;      /* that the last one showed */
+    int64_t look_ns;      /* when to see whether anything has started; 0: done */
     bool ended;           /* the job has */
     bool failed;          /* and it was reported why nothing more will come */
     bool server_stopped, worker_stopped;
     int signal;           /* that interrupted, or 0 */
 };
 
-/* ---- starting ---------------------------------------------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 static int start_server(struct run *r, hq_error *err)
 {
@@ -69,7 +71,9 @@ static int start_worker(struct run *r, const struct matches *m, hq_error *err)
                              .cpus = args_text(m, "worker-cpus"),
                              .resources = resources,
                              .detect = (uint32_t)args_number(m, "detect-resources", 0),
-                             .no_hyper_threading = args_has(m, "no-hyper-threading")};
+                             .no_hyper_threading = args_has(m, "no-hyper-threading"),
+                             .task_files = r->cli->task_files,
+                             .keep_affinity = 1};
     int rc = hq_worker_new(&r->worker, r->ctx, &opt, err);
     free(resources);
     return rc;
@@ -121,16 +125,48 @@ static bool start(struct run *r, const struct matches *m)
     return true;
 }
 
-/* ---- while it runs -------------------------------------------------------------------------------------------------------- */
+/* ---- while it runs ---- */
 
-static void ask_progress(struct run *r)
+static void ask_progress(struct run *r, uint64_t since, uint64_t tag)
 {
     hq_error err;
     char job[16];
     snprintf(job, sizeof job, "%u", r->job.n);
-    r->draw_ns = 0;
-    if (hq_tools_job_progress(r->client, job, r->change, TAG_PROGRESS, &err) < 0)
+    if (hq_tools_job_progress(r->client, job, since, tag, &err) < 0)
         r->bar = false;
+}
+
+/* What is due at a time. */
+static void ask_what_is_due(struct run *r)
+{
+    int64_t now = format_now();
+    if (r->draw_ns && now >= r->draw_ns) {
+        r->draw_ns = 0;
+        ask_progress(r, r->change, TAG_PROGRESS);
+    }
+    if (r->look_ns && now >= r->look_ns) {
+        r->look_ns = 0;
+        ask_progress(r, 0, TAG_LOOK);
+    }
+}
+
+/* Of the wait for events, at most `longest` (-1: no limit). */
+static int timeout_ms(const struct run *r, int longest)
+{
+    int64_t due = r->draw_ns && (!r->look_ns || r->draw_ns < r->look_ns) ? r->draw_ns : r->look_ns;
+    int64_t left = (due - format_now()) / NS_PER_MS + 1;
+    left = left > 0 ? left : 0;
+    return due && (longest < 0 || left < longest) ? (int)left : longest;
+}
+
+static void warn_idle(const struct run *r, const hq_doc *job)
+{
+    uint64_t count[HQ_TASK_STATES];
+    job_counts(job, count);
+    if (!r->signal && count[HQ_TASK_WAITING] > 0 && count[HQ_TASK_WAITING] == field_uint(job, "stats.total"))
+        out_log(r->cli, LOG_WARN,
+                "No task has started in %d s: workers are still starting, or none of them has what the tasks ask for",
+                LOOK_MS / 1000);
 }
 
 static void draw(struct run *r, const hq_doc *jobs)
@@ -153,7 +189,9 @@ static void fail(struct run *r, const char *what, int code, const char *text)
 static void on_reply(struct run *r, const hq_event *e)
 {
     hq_error err;
-    if (e->tag == TAG_PROGRESS && e->code == HQ_OK && r->bar && !r->ended) {
+    if (e->tag == TAG_LOOK && e->code == HQ_OK && !r->ended) {
+        warn_idle(r, field_at(e->u.reply.doc, "jobs", 0));
+    } else if (e->tag == TAG_PROGRESS && e->code == HQ_OK && r->bar && !r->ended) {
         draw(r, e->u.reply.doc);
         r->change = field_uint(e->u.reply.doc, "change");
         r->draw_ns = format_now() + DRAW_MS * NS_PER_MS;
@@ -161,8 +199,9 @@ static void on_reply(struct run *r, const hq_event *e)
         r->job = e->u.reply.job;
         if (hq_client_wait(r->client, r->job, TAG_WAIT, &err) < 0)
             fail(r, "", err.code, err.text);
+        r->look_ns = format_now() + LOOK_MS * NS_PER_MS;
         if (r->bar)
-            ask_progress(r);
+            ask_progress(r, 0, TAG_PROGRESS);
     } else if ((e->tag == TAG_SUBMIT || e->tag == TAG_WAIT) && e->code != HQ_OK) {
         fail(r, "", e->code, e->text);
     } else if (e->tag == TAG_WAIT) {
@@ -202,13 +241,12 @@ static void on_signal(struct run *r, int signal)
     r->signal = signal;
 }
 
-static void turn(struct run *r, int timeout_ms)
+static void turn(struct run *r, int longest)
 {
     hq_error err;
     const hq_event *e;
-    int rc = hq_ctx_run(r->ctx, r->draw_ns ? DRAW_MS : timeout_ms, &err);
-    if (r->draw_ns && format_now() >= r->draw_ns)
-        ask_progress(r);
+    int rc = hq_ctx_run(r->ctx, timeout_ms(r, longest), &err);
+    ask_what_is_due(r);
     on_signal(r, signals_take());
     while (hq_ctx_next(r->ctx, &e) > 0)
         on_event(r, e);
@@ -216,7 +254,7 @@ static void turn(struct run *r, int timeout_ms)
         fail(r, "", rc, err.text);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void print_summary(struct run *r, const hq_doc *job)
 {
@@ -258,6 +296,7 @@ static int conclude(struct run *r)
     if (r->drawn)
         fputs(CLEAR_LINE, stdout);
     r->bar = false;
+    r->draw_ns = r->look_ns = 0;
     if (r->job.n == 0 || hq_job_info(r->client, r->job, &job, &err) < 0)
         return 1;
     bool all = field_uint(job, "stats.finished") == field_uint(job, "stats.total");
@@ -298,6 +337,8 @@ int run_run(struct cli *cli, const struct matches *m)
         while (!r.ended && !r.failed)
             turn(&r, -1);
         rc = conclude(&r);
+    } else {
+        on_signal(&r, signals_take());
     }
     if (r.ctx)
         stop(&r);
@@ -310,7 +351,7 @@ int run_run(struct cli *cli, const struct matches *m)
     return r.signal ? 128 + r.signal : rc;
 }
 
-/* ---- table ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 const struct arg run_args[] = {
     {.name = "worker-cpus", .value = "WORKER_CPUS", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_CPUS,

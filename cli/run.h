@@ -6,10 +6,10 @@
 #include "args.h"
 
 #define RUN_ABOUT "Run a job to its end, with a server and workers of its own"
-#define RUN_MORE                                                                                                         \
-    "Takes the options of `hq submit`. Tasks run on this node; in a Slurm allocation, on all of its nodes. Nothing "    \
+#define RUN_MORE \
+    "Takes the options of `hq submit`. Tasks run on this node; in a Slurm allocation, on all of its nodes. Nothing " \
     "keeps running and nothing stays behind but the outputs of the tasks. Each run's job has the id 1, so give --stdout " \
-    "and --stderr where several runs share a directory. Exits with 0 if every task finished, 1 if not, and 130 when "   \
+    "and --stderr where several runs share a directory. Exits with 0 if every task finished, 1 if not, and 130 when " \
     "interrupted."
 
 extern const struct arg run_args[];

@@ -31,7 +31,7 @@ static const char *local_host(char out[HOST_MAX])
     return out;
 }
 
-/* ---- info ----------------------------------------------------------------------------------------------------------- */
+/* ---- info ---- */
 
 struct facts { /* of a server; texts are borrowed */
     const char *dir; /* shown by `server start` only, else NULL */
@@ -119,7 +119,7 @@ static int run_info(struct cli *cli, const struct matches *m)
     return e ? 0 : 1;
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static void warn_encrypted(struct cli *cli, const struct matches *m)
 {
@@ -190,7 +190,8 @@ static int run_start(struct cli *cli, const struct matches *m)
     out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
     if (session_try(&s, cli, ALREADY_MS)) {
         session_close(&s);
-        return out_fail(cli, NULL, "Server at %s is already online, please stop it first using `hq server stop --server-dir %s`",
+        return out_fail(cli, NULL,
+                        "Server at %s is already online, please stop it first using `hq server stop --server-dir %s`",
                         cli->server_dir, cli->server_dir);
     }
     out_log(cli, LOG_INFO, "No online server found, starting a new server");
@@ -208,7 +209,7 @@ static int run_start(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- stop, wait ------------------------------------------------------------------------------------------------------- */
+/* ---- stop, wait ---- */
 
 static int run_stop(struct cli *cli, const struct matches *m)
 {
@@ -241,14 +242,15 @@ static int run_wait(struct cli *cli, const struct matches *m)
         out_log(cli, LOG_INFO, "Successfully connected to server");
         session_close(&s);
     } else {
-        rc = out_fail(cli, NULL, "Timeout after %s: Could not connect to server at `%s`. Make sure that the server is running.",
+        rc = out_fail(cli, NULL,
+                      "Timeout after %s: Could not connect to server at `%s`. Make sure that the server is running.",
                       text.p, cli->server_dir);
     }
     str_free(&text);
     return rc;
 }
 
-/* ---- generate-access -------------------------------------------------------------------------------------------------- */
+/* ---- generate-access ---- */
 
 static int run_generate_access(struct cli *cli, const struct matches *m)
 {
@@ -273,7 +275,7 @@ static int run_generate_access(struct cli *cli, const struct matches *m)
     return 0;
 }
 
-/* ---- table ------------------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 static const struct arg start_args[] = {
     {.name = "host", .value = "HOST", .kind = ARG_TEXT, .fallback = "the local host name",

@@ -34,7 +34,7 @@ hq_ctx_options session_ctx_options(struct cli *cli, bool is_client)
     return opt;
 }
 
-/* ---- is anybody there? ---------------------------------------------------------------------------------- */
+/* ---- is anybody there? ---- */
 
 static int probe_address(const struct addrinfo *a)
 {
@@ -71,7 +71,7 @@ static int probe(const struct session *s)
     return sys;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 /* " --server-dir <D>", where it is needed. */
 static const char *dir_option(const struct cli *cli, char *out, size_t room)
@@ -209,7 +209,7 @@ void session_close(struct session *s)
     s->client = NULL;
 }
 
-/* ---- asking ----------------------------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 uint64_t session_tag(struct session *s)
 {
@@ -248,11 +248,10 @@ const hq_event *session_answer(struct session *s, int sent, const hq_error *err)
             s->closed = true;
         else if (e)
             return e;
-        if (s->dropped && rc == HQ_ETIMEDOUT && probe(s) != 0)
-            s->closed = true;
-        if (s->closed && !s->may_close)
+        bool gone = s->dropped && rc == HQ_ETIMEDOUT && probe(s) != 0;
+        if (gone || (s->closed && !s->may_close))
             out_fail(s->cli, NULL, "Connection closed");
-        if (s->closed)
+        if (gone || s->closed)
             return NULL;
         if (rc < 0 && rc != HQ_ETIMEDOUT && rc != HQ_EINTR) {
             out_fail(s->cli, NULL, "%s", failed.text);

@@ -23,7 +23,7 @@ void str_add(struct str *s, const char *text);
 void str_addn(struct str *s, const char *text, size_t len);
 void str_fill(struct str *s, char c, size_t count);
 void str_addf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void str_addv(struct str *s, const char *format, va_list args);
+void str_addv(struct str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0), nonnull(2)));
 const char *str_text(const struct str *s); /* "" while empty */
 
 #endif

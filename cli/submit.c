@@ -20,7 +20,7 @@ enum { DIRECTIVES_AUTO, DIRECTIVES_OFF };
 static const char *const pin_modes[] = {"taskset", "omp", NULL};
 static const char *const directive_modes[] = {"auto", "off", NULL};
 
-/* ---- checks ------------------------------------------------------------------------------------------------------- */
+/* ---- checks ---- */
 
 bool submit_name_ok(struct cli *cli, const char *name)
 {
@@ -39,7 +39,7 @@ static bool check_paths(struct cli *cli, const struct matches *m)
     return false;
 }
 
-/* ---- resources, environment ------------------------------------------------------------------------------------------ */
+/* ---- resources, environment ---- */
 
 struct request {
     char *name; /* owned */
@@ -103,7 +103,7 @@ static void fill_env(struct cli *cli, const struct matches *m, hq_submit *submit
                 "Some environment variables were ignored. Check if you haven't used duplicate keys.");
 }
 
-/* ---- command --------------------------------------------------------------------------------------------------------- */
+/* ---- command ---- */
 
 static bool read_shebang(struct cli *cli, const struct matches *m, const char *command, struct words *shebang)
 {
@@ -155,7 +155,7 @@ static bool fill_stdin(struct cli *cli, const struct matches *m, hq_submit *subm
     return ok;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 static bool fill_entries(struct cli *cli, const struct matches *m, hq_submit *submit)
 {
@@ -214,7 +214,7 @@ bool submit_fill(struct cli *cli, const struct matches *m, hq_submit *submit)
     return true;
 }
 
-/* ---- hq submit ------------------------------------------------------------------------------------------------------------ */
+/* ---- hq submit ---- */
 
 static bool set_job(struct cli *cli, const struct matches *m, hq_submit *submit)
 {
@@ -291,7 +291,7 @@ int submit_run(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- table ------------------------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 const struct arg submit_task_args[] = {
     {.name = "name", .value = "NAME", .kind = ARG_TEXT, .help = "Name of the job",

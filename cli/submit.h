@@ -7,8 +7,8 @@
 #include "hqcore.h"
 
 #define SUBMIT_ABOUT "Submit a job: one program, run once or as an array of tasks"
-#define SUBMIT_MORE                                                                                                      \
-    "Options stand before the command; everything behind its first word belongs to it. Paths may hold placeholders: "   \
+#define SUBMIT_MORE \
+    "Options stand before the command; everything behind its first word belongs to it. Paths may hold placeholders: " \
     "%{JOB_ID}, %{TASK_ID}, %{INSTANCE_ID}, %{SUBMIT_DIR}, %{CWD}, %{SERVER_UID}."
 
 extern const struct arg submit_task_args[];    /* what tasks run, and how */

@@ -129,7 +129,7 @@ void submit_crash_limit_text(struct str *out, const hq_doc *submit)
         str_addf(out, "%llu", (unsigned long long)limit);
 }
 
-/* ---- paths --------------------------------------------------------------------------------------------------- */
+/* ---- paths ---- */
 
 static const hq_doc *stdio_of(const hq_doc *submit, int which)
 {
@@ -145,7 +145,7 @@ const char *submit_path_text(const hq_doc *submit, int which)
     return kind == STDIO_FILE ? field_text(stdio, "path") : kind == STDIO_NONE ? "<None>" : "<Stream>";
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *variant_json(const hq_doc *variant)
 {
@@ -216,7 +216,7 @@ json_t *submit_json(const hq_doc *submit)
     return json_pack("{s:o}", "array", desc);
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------ */
+/* ---- ids ---- */
 
 struct range {
     uint32_t first, count, step;

@@ -20,12 +20,14 @@ static char *stdio_path(const char *value)
 
 static void warn_many(struct cli *cli, uint64_t n_ids, bool out, bool err)
 {
-    if (n_ids * (uint64_t)(out + err) <= MANY_FILES)
+    const char *streams = out && err ? "stdout and stderr" : out ? "stdout" : "stderr";
+    uint64_t files = n_ids * (uint64_t)(out + err);
+    if (files <= MANY_FILES)
         return;
     out_log(cli, LOG_WARN,
             "The job will create %llu files for %s. Consider using the `--stream` option to stream all outputs into a "
             "single file",
-            (unsigned long long)n_ids * (unsigned)(out + err), out && err ? "stdout and stderr" : out ? "stdout" : "stderr");
+            (unsigned long long)files, streams);
 }
 
 static bool has_task_id(const char *path)

@@ -89,7 +89,7 @@ void table_key(struct table *t, const char *key, const char *value)
     table_add(t, value);
 }
 
-/* ---- rendering --------------------------------------------------------------------------------------------- */
+/* ---- rendering ---- */
 
 /* The n-th line of a cell and its length; a newline at the end of the cell starts no line. */
 static const char *cell_line(const char *cell, size_t n, size_t *len)

@@ -125,7 +125,7 @@ static int run_list(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- info ----------------------------------------------------------------------------------------------------- */
+/* ---- info ---- */
 
 typedef void text_fn(struct str *out, const hq_doc *submit);
 
@@ -267,7 +267,7 @@ static int run_info(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- table ----------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 static const struct arg list_args[] = {
     {.name = "JOB_SELECTOR", .value = "JOB_SELECTOR", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_SELECTOR_NOALL,

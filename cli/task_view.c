@@ -13,7 +13,7 @@
 
 #define ERROR_MAX 4096 /* of one task's error text; texts are kept up to 512 bytes */
 
-/* ---- jobs ----------------------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 bool tasks_jobs(struct session *s, const char *selector, uint32_t **ids, size_t *n, uint32_t **missing,
                 size_t *n_missing)
@@ -65,7 +65,7 @@ const char *job_view_hostname(const struct job_view *v, uint32_t worker)
     return "N/A";
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 bool tasks_each(struct session *s, const struct job_view *v, const char *ids, uint32_t states, task_row_fn *row,
                 void *user)
@@ -129,7 +129,7 @@ void task_makespan(struct str *out, const struct task_row *row)
         format_rough(out, ended ? row->duration_ns : format_now() - row->start_ns);
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void set_path(json_t *task, const char *key, const struct session *s, const struct job_view *v,
                      const struct task_row *row, int which)

@@ -106,7 +106,9 @@ int usage_unknown_word(struct str *out, const struct matches *m, const char *wor
     if (!cmd->subs) {
         str_addf(out, "error: unexpected argument '%s' found", word);
     } else if (after_dashes && command_find(cmd, word)) {
-        str_addf(out, "error: unexpected argument '%s' found\n\n  tip: subcommand '%s' exists; to use it, remove the '--' before it",
+        str_addf(out,
+                 "error: unexpected argument '%s' found\n\n"
+                 "  tip: subcommand '%s' exists; to use it, remove the '--' before it",
                  word, word);
     } else {
         const char *names[ARGS_MAX], *similar[ARGS_MAX];

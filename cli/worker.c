@@ -27,7 +27,7 @@ static const hq_doc *fetch(struct session *s, const char *workers, bool offline_
     return e ? e->u.reply.doc : NULL;
 }
 
-/* ---- list ------------------------------------------------------------------------------------------------------------- */
+/* ---- list ---- */
 
 static void add_row(struct table *t, const hq_doc *worker)
 {
@@ -85,7 +85,7 @@ static int run_list(struct cli *cli, const struct matches *m)
     return doc ? 0 : 1;
 }
 
-/* ---- info, address, wait ---------------------------------------------------------------------------------------------- */
+/* ---- info, address, wait ---- */
 
 static int run_info(struct cli *cli, const struct matches *m)
 {
@@ -145,7 +145,7 @@ static int run_wait(struct cli *cli, const struct matches *m)
     return ok ? 0 : 1;
 }
 
-/* ---- stop ---------------------------------------------------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 static void log_stop(const struct cli *cli, const hq_doc *outcome)
 {
@@ -178,7 +178,7 @@ static int run_stop(struct cli *cli, const struct matches *m)
     return e ? 0 : 1;
 }
 
-/* ---- hwdetect -------------------------------------------------------------------------------------------------------------- */
+/* ---- hwdetect ---- */
 
 /* Lines "LEVEL text" for the log. */
 static void log_notes(const struct cli *cli, const char *notes)
@@ -228,7 +228,7 @@ static int run_hwdetect(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- table ------------------------------------------------------------------------------------------------------------------ */
+/* ---- table ---- */
 
 static const struct arg selector_args[] = {
     {.name = "SELECTOR", .value = "SELECTOR", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_SELECTOR,

@@ -16,7 +16,7 @@
 static const char *const managers[] = {"detect", "none", "pbs", "slurm", NULL};       /* by enum hq_manager */
 static const char *const on_lost[] = {"stop", "finish-running", NULL};
 
-/* ---- before it connects ----------------------------------------------------------------------------------------------- */
+/* ---- before it connects ---- */
 
 static bool check_access(struct cli *cli, hq_access_info *access)
 {
@@ -66,13 +66,15 @@ static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const stru
                              .on_server_lost = HQ_LOST_STOP + (int)args_number(m, "on-server-lost", 0),
                              .idle_timeout_ms = args_number(m, "idle-timeout", 0),
                              .time_limit_ms = args_number(m, "time-limit", 0),
-                             .heartbeat_ms = args_number(m, "heartbeat", 0)};
+                             .heartbeat_ms = args_number(m, "heartbeat", 0),
+                             .task_files = cli->task_files,
+                             .keep_affinity = 1};
     int rc = hq_worker_new(ret, ctx, &opt, err);
     free(resources);
     return rc;
 }
 
-/* ---- while it runs ------------------------------------------------------------------------------------------------------ */
+/* ---- while it runs ---- */
 
 static void announce(struct cli *cli, const hq_worker *w)
 {
@@ -137,7 +139,7 @@ int worker_start_run(struct cli *cli, const struct matches *m)
     return rc;
 }
 
-/* ---- table --------------------------------------------------------------------------------------------------------------- */
+/* ---- table ---- */
 
 static bool check_overview(const char *text, uint64_t *value, char *why, size_t room)
 {

@@ -33,7 +33,7 @@ const char *worker_manager_job_id(const hq_doc *worker)
     return manager_of(worker) ? field_text(worker, "config.manager_job_id") : "N/A";
 }
 
-/* ---- resources ------------------------------------------------------------------------------------------------------ */
+/* ---- resources ---- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -185,7 +185,7 @@ json_t *worker_resources_json(const hq_doc *resources)
     return json_pack("{s:{s:[]},s:o}", "coupling", "weights", "resources", list);
 }
 
-/* ---- workers ---------------------------------------------------------------------------------------------------------- */
+/* ---- workers ---- */
 
 static void add_duration(struct table *t, const char *key, uint64_t ms)
 {
@@ -308,8 +308,10 @@ json_t *worker_json(const struct worker_view *v)
     uint64_t ended = field_uint(worker, "ended_ms");
     bool running = field_uint(worker, "end") == HQ_WORKER_RUNNING;
     json_t *o = json_object();
-    json_object_set_new(o, "allocation", manager ? json_pack("{s:o,s:s}", "id", json_member(worker, "config.manager_job_id"),
-                                                             "manager", manager) : json_null());
+    json_t *allocation = manager ? json_pack("{s:o,s:s}", "id", json_member(worker, "config.manager_job_id"), "manager",
+                                             manager)
+                                 : json_null();
+    json_object_set_new(o, "allocation", allocation);
     json_object_set_new(o, "configuration", config_json(worker));
     json_object_set_new(o, "ended", running ? json_null() : json_pack("{s:o}", "at", json_time_ms(ended)));
     json_object_set_new(o, "id", json_integer((json_int_t)v->id));
