@@ -262,7 +262,8 @@ static int start(struct helper_link *l, const struct helper_link_options *o, int
     char *found = NULL;
     int rc = o->path ? HQ_OK : hqi_tasks_helper_start_find(&found, l->alloc, err);
     const struct helper_start s = {.alloc = l->alloc, .path = o->path ? o->path : found, .env = o->env,
-                                   .work_dir = o->work_dir, .nofile = o->nofile, .socket = socket};
+                                   .work_dir = o->work_dir, .nofile = o->nofile, .socket = socket,
+                                   .keep_affinity = o->keep_affinity};
     if (rc == HQ_OK)
         rc = hqi_tasks_helper_start_run(&s, &l->pid, err);
     hqi_base_alloc_free(l->alloc, found);

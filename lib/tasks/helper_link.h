@@ -28,6 +28,7 @@ struct helper_link_options {
     const char *const *env;  /* NULL-terminated */
     const char *work_dir;    /* for task dirs; absolute */
     uint64_t nofile;         /* soft limit of open files for tasks; 0: this process's own */
+    bool keep_affinity;      /* tasks stay on the processors of the calling thread */
     uint32_t index;          /* given back in the calls */
     const struct helper_link_ops *ops;
     void *user;

@@ -168,6 +168,8 @@ int hqi_tasks_helper_start_run(const struct helper_start *s, int32_t *pid, hq_er
         argv[n++] = "--nofile";
         argv[n++] = nofile;
     }
+    if (s->keep_affinity)
+        argv[n++] = "--keep-affinity";
     struct plan p = {.path = s->path, .argv = (char *const *)argv, .env = (char *const *)s->env,
                      .fds = {s->socket, pidfd}, .stack = hqi_base_alloc_get(s->alloc, 2 * STACK_BYTES)};
     if (p.stack)

@@ -3,6 +3,7 @@
 #ifndef HQI_TASKS_HELPER_START_H
 #define HQI_TASKS_HELPER_START_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/alloc.h"
@@ -17,6 +18,7 @@ struct helper_start {
     const char *const *env; /* NULL-terminated */
     const char *work_dir;
     uint64_t nofile; /* 0: as inherited */
+    bool keep_affinity; /* of the calling thread */
     int socket;      /* the helper's end */
 };
 

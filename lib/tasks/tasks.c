@@ -359,12 +359,29 @@ static int on_started(struct tasks *t, struct attempt *a, const struct helper_st
     return HQ_OK;
 }
 
+/* At most what the server keeps; what was cut says so, and not in the middle of a character. */
+static char *copy_text(struct tasks *t, struct bytes text, size_t *n)
+{
+    static const char mark[] = "\n[The message was truncated]";
+    size_t kept = text.n <= HQI_MAX_ERROR_TEXT ? text.n : HQI_MAX_ERROR_TEXT - (sizeof mark - 1);
+    while (kept < text.n && kept > 0 && ((unsigned char)text.p[kept] & 0xc0) == 0x80)
+        kept--;
+    *n = kept < text.n ? kept + sizeof mark - 1 : kept;
+    char *p = hqi_base_alloc_get(t->alloc, *n + 1);
+    if (!p)
+        return NULL;
+    memcpy(p, text.p, kept);
+    memcpy(p + kept, mark, *n - kept);
+    p[*n] = '\0';
+    return p;
+}
+
 static int on_ended(struct tasks *t, struct attempt *a, const struct helper_ended *e, hq_error *err)
 {
     struct work *w = a->piece.work;
-    size_t n = e->text.n < HQI_MAX_ERROR_TEXT ? e->text.n : HQI_MAX_ERROR_TEXT;
+    size_t n = e->text.n;
     bool has_text = !a->silent && n > 0 && (e->code == HQ_CODE_TEXT || e->code == HQ_CODE_LAUNCH);
-    char *text = has_text ? hqi_base_alloc_strdup(t->alloc, e->text.p, n) : NULL;
+    char *text = has_text ? copy_text(t, e->text, &n) : NULL;
     if (has_text && !text)
         return hqi_base_error_nomem(err, where);
     hqi_tasks_work_measure(w, e->duration_ms);
