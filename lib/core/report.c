@@ -110,9 +110,26 @@ static uint16_t code_of(uint16_t code)
                                                                                                         : HQ_CODE_TEXT;
 }
 
-static bool filter_ended(struct core *c, const struct now *now, hq_worker_id w, const struct report_end *r,
-                         struct end_group *g)
+/* Failures that the job still allows, and the one that is too many. */
+static uint64_t failures_left(const struct core *c, uint32_t submit, const struct end_group *before, uint32_t n)
 {
+    const struct submit *s = hqi_state_submit(c->state, submit);
+    uint64_t failed = s ? s->job->counts[HQ_TASK_FAILED] : 0;
+    if (!s || s->job->max_fails == UINT32_MAX)
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct submit *other = hqi_state_submit(c->state, before[i].submit);
+        for (uint32_t k = 0; other && other->job == s->job && k < before[i].n; k++)
+            failed += before[i].code[k] != 0;
+    }
+    return failed <= s->job->max_fails ? s->job->max_fails - failed + 1 : 0;
+}
+
+/* What fails after its job was given up is given up as well: those rows are left out. `before`: of the same report. */
+static bool filter_ended(struct core *c, const struct now *now, hq_worker_id w, const struct report_end *r,
+                         const struct end_group *before, uint32_t n_before, struct end_group *g)
+{
+    uint64_t failures = failures_left(c, r->submit, before, n_before);
     struct end_rows v;
     uint32_t n = 0, n_texts = 0, t = 0;
     if (!end_rows_get(c, r, &v))
@@ -121,8 +138,9 @@ static bool filter_ended(struct core *c, const struct now *now, hq_worker_id w, 
         struct piece *p = held(c, w, r->submit, r->instance, r->ordinals[i]);
         while (t < r->n_texts && r->texts[t].row < i)
             t++;
-        if (!p)
+        if (!p || (r->code[i] != 0 && failures == 0))
             continue;
+        failures -= r->code[i] != 0;
         uint64_t start = p->started ? p->start_ms : start_of(p, now, r->age_ms[i]);
         uint64_t most = now->utc_ms > start ? now->utc_ms - start : 0;
         v.ordinals[n] = r->ordinals[i];
@@ -229,7 +247,7 @@ static int report_ended(struct core *c, const struct now *now, hq_worker_id w, c
     struct batch b;
     uint32_t n = 0, rows = 0;
     for (uint32_t i = 0; v && i < r->n_ended; i++) {
-        if (!filter_ended(c, now, w, &r->ended[i], &v[n]))
+        if (!filter_ended(c, now, w, &r->ended[i], v, n, &v[n]))
             return hqi_base_error_nomem(err, "core");
         rows += v[n].n;
         n += v[n].n > 0;
