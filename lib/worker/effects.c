@@ -19,7 +19,7 @@ static void to_helpers(struct hq_worker *w)
         if (n == 0 || hqi_tasks_helper_link_send(w->helpers[i].link, items, n, &err) >= 0)
             continue;
         hqi_base_log_write(w->log, LOG_ERROR, where, "A helper process cannot be told its tasks: %s", err.text);
-        hqi_worker_helpers_lose(w, i);
+        hqi_worker_helper_lose(w, i);
     }
 }
 

@@ -35,7 +35,7 @@ void hqi_worker_end_begin(struct hq_worker *w, uint8_t reason, int code, const c
         hqi_worker_server_send(w, &ending, NULL); /* the goodbye alone says enough */
     hqi_tasks_end(w->tasks);
     hqi_worker_effects_pump(w);
-    hqi_worker_helpers_ask_to_end(w);
+    hqi_worker_helper_ask_to_end(w);
     hqi_loop_timer_clear(w->loop, &w->connect);
     hqi_loop_timer_clear(w->loop, &w->limit);
     hqi_loop_timer_clear(w->loop, &w->report);
@@ -65,7 +65,7 @@ void hqi_worker_end_look(struct hq_worker *w)
     if (w->phase == PHASE_FINISHING && hqi_tasks_n_running(w->tasks) == 0) {
         inform(w, "All running tasks were finished");
         hqi_worker_end_begin(w, HQ_WORKER_CONNECTION_LOST, HQ_ECLOSED, "Server connection closed");
-    } else if (w->phase == PHASE_ENDING && hqi_worker_helpers_gone(w)) {
+    } else if (w->phase == PHASE_ENDING && hqi_worker_helper_gone(w)) {
         hqi_loop_timer_set(w->loop, &w->end, hqi_worker_now(w).mono_ns);
     }
 }
@@ -80,11 +80,11 @@ void hqi_worker_end_on_timer(struct loop_timer *t)
 {
     struct hq_worker *w = hqi_container(t, struct hq_worker, end);
     if (w->had_running)
-        inform(w, hqi_worker_helpers_gone(w) ? "All running tasks were stopped"
+        inform(w, hqi_worker_helper_gone(w) ? "All running tasks were stopped"
                                              : "Timed out while waiting for running tasks to stop");
     w->phase = PHASE_ENDED;
     hqi_loop_timer_clear(w->loop, &w->repair);
-    hqi_worker_helpers_free(w, false);
+    hqi_worker_helper_free(w, false);
     hqi_net_link_bye(w->link, HQ_OK, "");
     hqi_net_link_free(w->link);
     w->link = NULL;

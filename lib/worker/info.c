@@ -87,9 +87,9 @@ static int ask_hardware(struct hq_worker *w, const hq_worker_options *o, hq_erro
         return r;
     w->work_dir = "/";
     w->helper_path = o->helper;
-    r = hqi_worker_helpers_start(w, 1, err);
+    r = hqi_worker_helper_start(w, 1, err);
     if (r >= 0)
-        r = hqi_worker_helpers_ask(w, &item, &w->answers.has_hardware, HARDWARE_MS, err);
+        r = hqi_worker_helper_ask(w, &item, &w->answers.has_hardware, HARDWARE_MS, err);
     if (r >= 0 && w->answers.error.n > 0)
         r = hqi_base_error_set(err, HQ_EINTERNAL, where, "the hardware could not be detected: %.*s",
                                (int)w->answers.error.n, w->answers.error.p);

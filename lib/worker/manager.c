@@ -64,7 +64,7 @@ static bool ask_left(struct hq_worker *w, const struct manager *m, uint64_t *sec
     }
     item.u.command.argv = argv;
     item.u.command.timeout_ms = ASK_MS;
-    if (hqi_worker_helpers_ask(w, &item, &w->answers.has_command, ASK_MS, &err) < 0) {
+    if (hqi_worker_helper_ask(w, &item, &w->answers.has_command, ASK_MS, &err) < 0) {
         hqi_base_log_write(w->log, LOG_WARN, where, "The time that is left to this %s job is unknown: %s", m->name,
                            err.text);
         return false;

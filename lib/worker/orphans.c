@@ -19,14 +19,14 @@
 #define START_FIELD 20u
 #define STAT_BYTES 1024u
 
-struct session {
+struct leader { /* of a session, which has its number */
     int32_t pid;
     uint64_t start_ticks;
 };
 
 struct sessions {
     const struct alloc *alloc; /* borrowed */
-    struct session *v;         /* owned */
+    struct leader *v;         /* owned */
     uint32_t n, room;
 };
 
@@ -63,7 +63,7 @@ static void note(void *user, int32_t pid, uint64_t start_ticks)
 {
     struct sessions *all = user;
     if (all->n < all->room)
-        all->v[all->n++] = (struct session){pid, start_ticks};
+        all->v[all->n++] = (struct leader){pid, start_ticks};
 }
 
 static void count(void *user, int32_t pid, uint64_t start_ticks)
@@ -71,7 +71,7 @@ static void count(void *user, int32_t pid, uint64_t start_ticks)
     ((struct sessions *)user)->room++;
 }
 
-static bool is_over(const struct session *s)
+static bool is_over(const struct leader *s)
 {
     char pid[16];
     struct stat_line line;

@@ -54,7 +54,17 @@ static int default_work_dir(struct hq_worker *w, hq_error *err)
     if (r < 0)
         return r;
     const char *path = hqi_base_arena_printf(w->mem, "%s/hq-worker%s/work", tmp && *tmp ? tmp : "/tmp", name);
-    return path ? copy_path(w, path, &w->work_dir, err) : hqi_base_error_nomem(err, where);
+    r = path ? copy_path(w, path, &w->work_dir, err) : hqi_base_error_nomem(err, where);
+    if (r < 0)
+        return r;
+    w->own_dir = hqi_base_arena_printf(w->mem, "%.*s", (int)(strlen(w->work_dir) - strlen("/work")), w->work_dir);
+    return w->own_dir ? HQ_OK : hqi_base_error_nomem(err, where);
+}
+
+void hqi_worker_prepare_undo(const struct hq_worker *w)
+{
+    if (w->own_dir && rmdir(w->work_dir) == 0) /* not while tasks still have directories below */
+        rmdir(w->own_dir);
 }
 
 /* What tasks see as HQ: this program, if it is the `hq` command. */
@@ -72,6 +82,8 @@ static int find_hq(struct hq_worker *w, hq_error *err)
 int hqi_worker_prepare_dirs(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
 {
     int r = find_hq(w, err);
+    w->task_files = o->task_files;
+    w->keep_affinity = o->keep_affinity != 0;
     if (r >= 0 && o->helper)
         r = copy_path(w, o->helper, &w->helper_path, err);
     if (r >= 0)

@@ -136,7 +136,7 @@ static int detect(struct hq_worker *w, struct assembly *a, const hq_worker_optio
 {
     struct to_helper item = {.kind = TO_HELPER_HARDWARE};
     item.u.hardware.hyper_threading = !o->no_hyper_threading;
-    int r = hqi_worker_helpers_ask(w, &item, &w->answers.has_hardware, HARDWARE_MS, err);
+    int r = hqi_worker_helper_ask(w, &item, &w->answers.has_hardware, HARDWARE_MS, err);
     if (r < 0)
         return r;
     const struct resources *found = &w->answers.resources;

@@ -41,17 +41,19 @@ static void free_worker(struct handle *h)
     struct loop_timer *const timers[] = {&w->connect, &w->limit, &w->report, &w->retry, &w->repair, &w->end};
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
         hqi_loop_timer_clear(w->loop, timers[i]);
-    hqi_worker_helpers_free(w, false);
+    hqi_worker_helper_free(w, false);
     if (w->link) /* so that the server need not wait for it to come back */
         hqi_net_link_bye(w->link, HQ_OK, "");
     hqi_net_link_free(w->link);
+    if (w->mem)
+        hqi_worker_prepare_undo(w);
     release(w);
 }
 
 static void free_forked(struct handle *h)
 {
     struct hq_worker *w = hqi_container(h, struct hq_worker, handle);
-    hqi_worker_helpers_free(w, true);
+    hqi_worker_helper_free(w, true);
     hqi_net_link_free_forked(w->link);
     release(w);
 }
@@ -73,7 +75,7 @@ struct hq_worker *hqi_worker_worker_make(hq_ctx *ctx)
     w->limit.run = hqi_worker_end_on_limit;
     w->report.run = hqi_worker_effects_on_timer;
     w->retry.run = hqi_worker_server_on_retry;
-    w->repair.run = hqi_worker_helpers_on_repair;
+    w->repair.run = hqi_worker_helper_on_repair;
     w->end.run = hqi_worker_end_on_timer;
     hqi_host_ctx_add(ctx, &w->handle, &ops);
     return w;
@@ -96,7 +98,7 @@ static int start_helpers(struct hq_worker *w, hq_error *err)
 {
     const struct resource_def *cpus = hqi_model_resource_find(&w->config->resources, bytes_of("cpus"));
     uint64_t n = cpus ? hqi_model_resource_total(cpus) / HQ_UNITS : 1;
-    return hqi_worker_helpers_start(w, n >= MAX_HELPERS ? MAX_HELPERS : 1, err);
+    return hqi_worker_helper_start(w, n >= MAX_HELPERS ? MAX_HELPERS : 1, err);
 }
 
 static int make_tasks(struct hq_worker *w, hq_error *err)
@@ -156,7 +158,7 @@ static int build(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
     if (r >= 0)
         r = hqi_worker_prepare_config(w, o, err);
     if (r >= 0)
-        r = hqi_worker_helpers_start(w, 1, err);
+        r = hqi_worker_helper_start(w, 1, err);
     if (r >= 0)
         r = hqi_worker_resources_assemble(w, o, err);
     if (r >= 0)

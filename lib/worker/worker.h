@@ -54,6 +54,9 @@ struct hq_worker {
     const char **task_env;      /* in mem; what helpers and tasks see of it */
     const char *helper_path;    /* in mem; NULL: searched */
     const char *work_dir;       /* in mem */
+    char *own_dir;              /* in mem; the directory above work_dir, if both were made here; NULL: they were not */
+    uint64_t task_files;        /* of the options, as is the next */
+    bool keep_affinity;
     struct bytes hq_path;       /* in mem; empty: unknown */
     struct reach reach;
     struct worker_config *config; /* owned */
@@ -99,6 +102,7 @@ const char *hqi_worker_env_get(const struct hq_worker *w, const char *name); /* 
 
 /* ---- prepare.c: everything before the helpers are asked ---- */
 int hqi_worker_prepare_dirs(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
+void hqi_worker_prepare_undo(const struct hq_worker *w); /* removes the directory that was made, if it is empty */
 int hqi_worker_prepare_config(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
 
 /* ---- resources.c ---- */
@@ -109,16 +113,16 @@ int hqi_worker_resources_assemble(struct hq_worker *w, const hq_worker_options *
 /* Slurm or PBS: fills config's manager, id, group default and time limit. Asks the manager through helper 0. */
 int hqi_worker_manager_detect(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
 
-/* ---- helpers.c ---- */
-int hqi_worker_helpers_start(struct hq_worker *w, uint32_t n, hq_error *err); /* up to n of them */
+/* ---- helper.c ---- */
+int hqi_worker_helper_start(struct hq_worker *w, uint32_t n, hq_error *err); /* up to n of them */
 /* Sends one request to helper 0 and waits for *done (a member of w->answers), at most timeout_ms. */
-int hqi_worker_helpers_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
+int hqi_worker_helper_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
                            hq_error *err);
-void hqi_worker_helpers_on_repair(struct loop_timer *t);
-void hqi_worker_helpers_lose(struct hq_worker *w, uint32_t index); /* it is gone, or of no more use */
-bool hqi_worker_helpers_gone(const struct hq_worker *w);
-void hqi_worker_helpers_ask_to_end(struct hq_worker *w);
-void hqi_worker_helpers_free(struct hq_worker *w, bool forked);
+void hqi_worker_helper_on_repair(struct loop_timer *t);
+void hqi_worker_helper_lose(struct hq_worker *w, uint32_t index); /* it is gone, or of no more use */
+bool hqi_worker_helper_gone(const struct hq_worker *w);
+void hqi_worker_helper_ask_to_end(struct hq_worker *w);
+void hqi_worker_helper_free(struct hq_worker *w, bool forked);
 
 /* ---- orphans.c ---- */
 /* SIGKILL to what is left in the sessions of the tasks of a helper that has died. May block on /proc. */

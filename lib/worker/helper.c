@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* helpers.c - the helper processes of a worker: starting them, asking them while the worker is made, and starting others
+/* helper.c - the helper processes of a worker: starting them, asking them while the worker is made, and starting others
  * for those that die.
  *
  * A link may not be freed from its own callback, so a lost helper is buried, and replaced, by the repair timer. */
@@ -67,7 +67,7 @@ static void on_items(void *user, uint32_t index, const struct from_helper *items
             ok = take_item(w, index, &items[i]);
     }
     if (!ok) /* what it said cannot be repeated: its tasks are killed and told as crashed */
-        hqi_worker_helpers_lose(w, index);
+        hqi_worker_helper_lose(w, index);
     hqi_worker_effects_pump(w);
 }
 
@@ -75,7 +75,7 @@ static void on_lost(void *user, uint32_t index)
 {
     struct hq_worker *w = user;
     w->answers.helper_lost = true;
-    hqi_worker_helpers_lose(w, index);
+    hqi_worker_helper_lose(w, index);
 }
 
 static const struct helper_link_ops ops = {on_items, on_lost};
@@ -91,6 +91,8 @@ static int start_one(struct hq_worker *w, uint32_t index, hq_error *err)
         .path = w->helper_path,
         .env = w->task_env,
         .work_dir = w->work_dir,
+        .nofile = w->task_files,
+        .keep_affinity = w->keep_affinity,
         .index = index,
         .ops = &ops,
         .user = w,
@@ -98,7 +100,7 @@ static int start_one(struct hq_worker *w, uint32_t index, hq_error *err)
     return hqi_tasks_helper_link_new(&w->helpers[index].link, &o, err);
 }
 
-int hqi_worker_helpers_start(struct hq_worker *w, uint32_t n, hq_error *err)
+int hqi_worker_helper_start(struct hq_worker *w, uint32_t n, hq_error *err)
 {
     while (w->n_helpers < n) {
         int r = start_one(w, w->n_helpers, err);
@@ -109,7 +111,7 @@ int hqi_worker_helpers_start(struct hq_worker *w, uint32_t n, hq_error *err)
     return HQ_OK;
 }
 
-int hqi_worker_helpers_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
+int hqi_worker_helper_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
                            hq_error *err)
 {
     struct helper_link *l = w->helpers[0].link;
@@ -133,7 +135,7 @@ int hqi_worker_helpers_ask(struct hq_worker *w, const struct to_helper *item, co
 
 /* ---- losing ---- */
 
-void hqi_worker_helpers_lose(struct hq_worker *w, uint32_t index)
+void hqi_worker_helper_lose(struct hq_worker *w, uint32_t index)
 {
     struct now now = hqi_worker_now(w);
     if (w->helpers[index].lost)
@@ -166,7 +168,7 @@ static bool repair_one(struct hq_worker *w, uint32_t index)
     return true;
 }
 
-void hqi_worker_helpers_on_repair(struct loop_timer *t)
+void hqi_worker_helper_on_repair(struct loop_timer *t)
 {
     struct hq_worker *w = hqi_container(t, struct hq_worker, repair);
     bool done = true;
@@ -180,7 +182,7 @@ void hqi_worker_helpers_on_repair(struct loop_timer *t)
 
 /* ---- ending ---- */
 
-bool hqi_worker_helpers_gone(const struct hq_worker *w)
+bool hqi_worker_helper_gone(const struct hq_worker *w)
 {
     for (uint32_t i = 0; i < w->n_helpers; i++)
         if (!w->helpers[i].lost)
@@ -188,15 +190,15 @@ bool hqi_worker_helpers_gone(const struct hq_worker *w)
     return true;
 }
 
-void hqi_worker_helpers_ask_to_end(struct hq_worker *w)
+void hqi_worker_helper_ask_to_end(struct hq_worker *w)
 {
     const struct to_helper item = {.kind = TO_HELPER_END};
     for (uint32_t i = 0; i < w->n_helpers; i++)
         if (!w->helpers[i].lost && hqi_tasks_helper_link_send(w->helpers[i].link, &item, 1, NULL) < 0)
-            hqi_worker_helpers_lose(w, i);
+            hqi_worker_helper_lose(w, i);
 }
 
-void hqi_worker_helpers_free(struct hq_worker *w, bool forked)
+void hqi_worker_helper_free(struct hq_worker *w, bool forked)
 {
     for (uint32_t i = 0; i < MAX_HELPERS; i++) {
         if (forked)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Each allocation of a whole conversation fails once, in turn: every call says so or succeeds, every request ends, nothing
+ * leaks, and the same conversation then succeeds. */
+#include "rig.h"
+
+#include <stdbool.h>
+
+struct failing {
+    size_t calls, fail_at;
+    long live;
+    bool hit;
+};
+
+static void *failing_alloc(void *user, void *ptr, size_t size)
+{
+    struct failing *f = user;
+    if (size == 0) {
+        f->live -= ptr != NULL;
+        free(ptr);
+        return NULL;
+    }
+    if (++f->calls == f->fail_at) {
+        f->hit = true;
+        return NULL;
+    }
+    f->live += ptr == NULL;
+    return realloc(ptr, size);
+}
+
+static int open_client(struct rig *r)
+{
+    hq_client_options o = {.size = sizeof o};
+    o.endpoint = hq_server_endpoint(r->server, HQ_PLANE_CLIENT);
+    o.secret = hq_server_secret(r->server, HQ_PLANE_CLIENT);
+    return hq_client_new(&r->client, r->ctx, &o, NULL);
+}
+
+/* The code with which the request ended; it must end. */
+static int end_of(struct rig *r, uint64_t tag)
+{
+    const hq_event *e;
+    hq_error err = {0};
+    int code = hq_ctx_wait(r->ctx, tag, LONG_MS, &e, &err);
+    if (code < 0)
+        fail_msg("request %d: %d: %s", (int)tag, code, err.text);
+    return e->code;
+}
+
+static int submit(struct rig *r, uint64_t tag)
+{
+    static const char *const argv[] = {"/bin/true", NULL};
+    hq_submit *s = hq_submit_new(r->ctx);
+    hq_submit_set_command(s, argv);
+    hq_submit_set_env(s, "NAME", "value");
+    hq_submit_set_array(s, "1-10,20");
+    hq_submit_add_entry(s, "entry", 5);
+    int code = hq_client_submit(r->client, s, tag, NULL);
+    hq_submit_free(s);
+    return code < 0 ? code : end_of(r, tag);
+}
+
+static int talk(struct rig *r)
+{
+    int code = submit(r, 1), sent;
+    if ((sent = hq_tools_job_list(r->client, 0, 1, 2, NULL)) >= 0)
+        sent = end_of(r, 2);
+    code = code < 0 ? code : sent;
+    if ((sent = hq_tools_job_info(r->client, "all", 3, NULL)) >= 0)
+        sent = end_of(r, 3);
+    code = code < 0 ? code : sent;
+    if ((sent = hq_tools_job_cancel(r->client, "all", "enough", 4, NULL)) >= 0)
+        sent = end_of(r, 4);
+    code = code < 0 ? code : sent;
+    if ((sent = hq_tools_job_wait(r->client, "all", 0, 5, NULL)) >= 0)
+        sent = end_of(r, 5);
+    return code < 0 ? code : sent;
+}
+
+static int converse(struct failing *f)
+{
+    struct rig r = {0};
+    hq_ctx_options o = {.size = sizeof o, .alloc = failing_alloc, .user = f};
+    int code = hq_ctx_new(&r.ctx, &o, NULL);
+    if (code >= 0)
+        code = hq_server_new(&r.server, r.ctx, NULL, NULL);
+    if (code >= 0)
+        code = open_client(&r);
+    if (code >= 0)
+        code = talk(&r);
+    hq_ctx_free(r.ctx);
+    return code;
+}
+
+static void test_each_allocation_may_fail(void **state)
+{
+    for (size_t i = 1;; i++) {
+        struct failing f = {.fail_at = i};
+        int code = converse(&f);
+        if (f.live != 0)
+            fail_msg("allocation %d failed: %ld blocks leak", (int)i, f.live);
+        if (!f.hit) {
+            assert_int_equal(code, HQ_OK);
+            break;
+        }
+        assert_true(code == HQ_OK || code == HQ_ENOMEM || code == HQ_ECLOSED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_may_fail)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
