@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 .ci/install-packages build
-[ -f build/build.ninja ] || meson setup build --buildtype=release >/dev/null
-ninja -C build >/dev/null
+[ -f build/build.ninja ] || meson setup build --buildtype=release
+ninja -C build
 
 out=$(mktemp -d)
 cp examples/task.sh "$out"

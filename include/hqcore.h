@@ -193,7 +193,10 @@ typedef struct hq_worker_options {
     const char *const *env; /* "NAME=value", NULL-terminated: the tasks' environment and where Slurm, PBS and GPU
                              * variables are read; NULL: environ is copied */
     const char *helper;     /* the helper executable; NULL: beside the library, then libexecdir */
-    uint64_t reserved[6];
+    uint64_t task_files;    /* the tasks' soft limit of open files (RLIMIT_NOFILE); 0: this process's own */
+    int keep_affinity;      /* tasks stay on the processors of the thread that makes the worker; 0: they may use all that
+                             * the system allows, since a host's thread is often pinned to one core */
+    uint64_t reserved[4];
 } hq_worker_options;
 
 /* Reads files, may resolve a name, starts the helper processes and waits for them to describe the hardware (at most

@@ -89,8 +89,9 @@ def entries_files(w):
         (w.work / "bad.json").write_bytes(text.encode("latin-1"))
         assert len(w.hq("submit", "--from-json=bad.json", "--", "true", rc=1).err.splitlines()) >= 2
     (w.work / "empty").touch()
-    job = w.submit("--each-line=empty", "--", "true")
-    eq(w.tasks(job), [])
+    has(w.hq("submit", "--each-line=empty", "--", "true", rc=1).err, "a submit has to have at least one task")
+    (w.work / "none.json").write_text("[]")
+    has(w.hq("submit", "--from-json=none.json", "--array=1-5", "--", "true", rc=1).err, "at least one task")
     has(w.hq("submit", "--each-line=a", "--from-json=b", "--", "true", rc=2).err, "cannot be used with")
     has(w.hq("submit", "gone.sh", rc=1).err, "gone.sh", "No such file or directory")
 
@@ -106,7 +107,7 @@ def directories_and_outputs_that_cannot_be_made(w):
         "No such file or directory (os error 2)")
     (w.work / "dir").mkdir()
     has(error_of(w, "--stdout=dir", "--", "true"), "Creating stream file failed: Is a directory (os error 21)")
-    has(error_of(w, "--stdout=/proc/version", "--", "true"), "Creating stream file failed: ")
+    has(error_of(w, "--stdout=/dev/full", "--", "head", "-c", "9", "/dev/zero"), "exit code 1.")
     os.mkfifo(w.work / "fifo")
     has(error_of(w, "--stdout=fifo", "--", "true"), "Creating stream file failed: No such device or address (os error 6)")
     has(error_of(w, "--cwd=" + "x" * 300, "--stdout=none", "--stderr=none", "--", "true"), "File name too long (os error 36)")
@@ -278,8 +279,8 @@ def worker_that_cannot_make_its_directory(w):
     w.server()
     r = w.hq("worker", "start", "--cpus=1", "--detect-resources=none", "--work-dir=/proc/x", rc=1)
     has(r.err, "/proc/x")
-    r = w.hq("worker", "start", "--cpus=1", "--detect-resources=none", env={"TMPDIR": "/nonexistent"}, rc=1)
-    has(r.err, "/nonexistent")
+    r = w.hq("worker", "start", "--cpus=1", "--detect-resources=none", env={"TMPDIR": "/proc/y"}, rc=1)
+    has(r.err, "/proc/y")
 
 
 main()

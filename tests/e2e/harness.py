@@ -92,8 +92,12 @@ def is_alive(pid):
     return stat_of(pid) is not None
 
 
+def status_text(pid, name):
+    return re.search(rf"^{name}:\s+(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+
+
 def status_kib(pid, name):
-    return int(re.search(rf"^{name}:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+    return int(status_text(pid, name).split()[0])
 
 
 def count_fds(pid):

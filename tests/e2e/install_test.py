@@ -3,7 +3,7 @@
 """install_test.py HQ BUILD [CASE...] - what is installed, and that it serves from wherever it is put."""
 import os, pathlib, re, shutil, subprocess, sys
 
-from harness import ROOT, case, eq, has, main
+from harness import HQ, ROOT, case, eq, has, main
 
 BUILD = pathlib.Path(sys.argv.pop(2)).resolve()
 COMPILERS = [c for c in ("gcc", "clang") if shutil.which(c)]
@@ -29,21 +29,21 @@ class Tree:
         self.prefix = next(p.parent for p in self.lib.parents if (p.parent / "bin/hq").exists())
         self.hq = self.prefix / "bin/hq"
 
-    def flags(self, *options, lib=None):
-        env = dict(os.environ, PKG_CONFIG_PATH=str((lib or self.lib) / "pkgconfig"))
+    def flags(self, *options):
+        env = dict(os.environ, PKG_CONFIG_PATH=str(self.lib / "pkgconfig"))
         return run("pkg-config", *options, "libhqcore", env=env).split()
 
 
-def submit_example(w, program, tree):
+def submit_example(w, program, tree, hq):
     """The example for a running server, against one."""
-    w.start("server", tree.hq, "server", "start")
-    w.hq("server", "wait", hq=tree.hq)
-    w.start("worker", tree.hq, "worker", "start", "--cpus=2", "--detect-resources=none")
+    w.start("server", hq, "server", "start")
+    w.hq("server", "wait", hq=hq)
+    w.start("worker", hq, "worker", "start", "--cpus=2", "--detect-resources=none")
     w.script("task.sh", "#!/bin/sh\necho task $HQ_TASK_ID\n")
     run(program, env=w.environ({}) | {"LD_LIBRARY_PATH": str(tree.lib)}, cwd=w.work)
     eq(len(list((w.work / "job-1").glob("*.stdout"))), 300)
     eq(w.read("job-1/300.stdout"), "task 300\n")
-    w.hq("server", "stop", hq=tree.hq)
+    w.hq("server", "stop", hq=hq)
 
 
 @case
@@ -95,7 +95,7 @@ def examples(w):
         for name in ("submit_array", "in_process"):
             run(compiler, "-Wall", "-Werror", ROOT / f"examples/{name}.c", "-o", w.base / f"{name}-{compiler}",
                 *tree.flags("--cflags", "--libs"))
-    submit_example(w, w.base / f"submit_array-{COMPILERS[0]}", tree)
+    submit_example(w, w.base / f"submit_array-{COMPILERS[0]}", tree, tree.hq)
     env = w.environ({"HQ_SERVER_DIR": None}) | {"LD_LIBRARY_PATH": str(tree.lib)}
     for compiler in COMPILERS:
         cwd = w.base / f"in-{compiler}"
@@ -107,15 +107,12 @@ def examples(w):
 @case
 def static_library(w):
     tree = Tree(w)
-    only = w.base / "only"
-    (only / "pkgconfig").mkdir(parents=True)
-    shutil.copy(tree.lib / "libhqcore.a", only)
-    shutil.copy(tree.lib / "pkgconfig/libhqcore.pc", only / "pkgconfig")
-    flags = [f for f in tree.flags("--static", "--cflags", "--libs", lib=only) if str(tree.lib) not in f]
+    for shared in tree.lib.glob("libhqcore.so*"):
+        shared.unlink()
     program = w.base / "static"
-    run(COMPILERS[0], ROOT / "examples/submit_array.c", "-o", program, f"-L{only}", *flags)
+    run(COMPILERS[0], ROOT / "examples/submit_array.c", "-o", program, *tree.flags("--static", "--cflags", "--libs"))
     assert "libhqcore" not in run("ldd", program)
-    submit_example(w, program, tree)
+    submit_example(w, program, tree, HQ)
 
 
 @case

@@ -253,7 +253,8 @@ def killed_helper(w):
     parent = parent_of(pids["self"])
     eq(name_of(parent), "hq-helper")
     os.kill(parent, signal.SIGKILL)
-    until(lambda: not is_alive(pids["self"]), "the task is gone", 3)
+    for kind in ("session", "orphan"):  # only the helper could follow those: it is their subreaper
+        os.kill(pids.pop(kind), signal.SIGKILL)
     await_gone(pids)
     second = pids_of(w, 1)
     assert worker.alive()

@@ -66,8 +66,8 @@ def affinity_limits_the_cpus(w):
     eq(len(r), 1)
     assert r[0] in ({"kind": "list", "name": "cpus", "values": [str(first)]},
                     {"kind": "range", "name": "cpus", "start": first, "end": first}), r
-    w.hq("submit", "--wait", "--stdout=out", "--", "nproc")
-    eq(w.read("out"), "1\n")
+    w.hq("submit", "--wait", "--stdout=out", "--", "grep", "Cpus_allowed_list:", "/proc/self/status")
+    eq(w.read("out").split(), ["Cpus_allowed_list:", str(first)])
 
 
 @case

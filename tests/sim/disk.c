@@ -60,7 +60,9 @@ void disk_step(struct sim *s)
 
 uint64_t disk_next(const struct sim *s)
 {
-    return sim_least(s->disk.write_at, s->disk.sync_at);
+    const struct disk *d = &s->disk;
+    bool starts = d->sync_at == NEVER && d->wanted && d->written > d->synced;
+    return starts ? s->now : sim_least(d->write_at, d->sync_at);
 }
 
 void disk_crash(struct sim *s, bool node)

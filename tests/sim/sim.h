@@ -71,7 +71,9 @@ void sim_parcel_drop(struct list *q);
 enum { TO_SERVER, TO_PEER };
 
 struct peer;
-struct end; /* link.c: the server's end of a session */
+struct session_end;
+struct session_end;
+
 
 struct conn {
     struct list link;
@@ -105,7 +107,7 @@ struct session_end {
     uint64_t heard, said, ack_at;
     /* of the server's end: */
     struct list link;    /* in server.sessions */
-    uint64_t uid;
+    uint64_t uid, greeting;
     bool is_worker, over;
     uint32_t worker;     /* id; 0: not registered */
     uint64_t lost_at;    /* while not connected */
@@ -218,37 +220,39 @@ bool server_serves(const struct sim *s, uint32_t worker, uint64_t epoch); /* the
 /* ---- helper.c ---- */
 
 #define MAX_LABELS 16u
+enum { CPUS, GPUS, MEM, RESOURCES }; /* MEM is a sum; the others have indices */
+
 struct process {
     struct list link;
     uint64_t key, after;
-    uint32_t spec, job, task, instance;
-    bool running, told, killed;
+    uint32_t job, task, instance;
+    uint64_t limit_ms;
+    bool running, told, unstaged; /* unstaged: only a note that says so */
     uint64_t start, end;
     uint16_t code;
-    bool launch_fails;
-    char labels[2][MAX_LABELS]; /* of cpus, gpus: indices, one char each */
-    uint32_t n_labels[2];
-    uint64_t amount[3]; /* cpus, gpus, mem; 0: none */
+    uint8_t labels[MEM][MAX_LABELS];
+    uint32_t n_labels[MEM];
+    uint64_t load[RESOURCES]; /* set by the judge */
 };
 
 #define MAX_SPECS 64u
 struct helper {
-    struct list in, out;       /* parcels */
-    struct list processes;
+    struct list in, out;   /* parcels */
+    struct list processes; /* staged and running */
+    struct list notes;     /* of struct process: what is to be told, in order */
     struct { uint32_t number, job; uint64_t limit_ms; } specs[MAX_SPECS];
     uint32_t n_specs;
-    bool down;
-    uint64_t up_at;
-    uint64_t told_at;          /* news leave then; NEVER: none */
-    struct buf news;           /* encoded by kind when they leave */
-    struct list ended;         /* of struct process: to be told */
+    bool dead, gone;       /* it died; and the worker knows */
+    uint64_t up_at;        /* its successor's */
+    uint64_t told_at;      /* news leave then; NEVER: none */
 };
 
 struct sim_worker;
 void helper_init(struct helper *h);
-void helper_fini(struct sim *s, struct sim_worker *w, struct helper *h);
-void helper_step(struct sim *s, struct sim_worker *w, struct helper *h);
+void helper_fini(struct sim *s, struct sim_worker *w, struct helper *h); /* its processes die */
+void helper_step(struct sim *s, struct sim_worker *w, uint32_t number);
 uint64_t helper_next(const struct helper *h);
+void helper_send(struct sim *s, struct helper *h, const struct to_helper *items, uint32_t n);
 void helper_crash(struct sim *s, struct sim_worker *w, struct helper *h);
 
 /* ---- worker.c ---- */
@@ -278,8 +282,9 @@ struct sim_worker {
     bool holds, finishing, resets;
     uint64_t cancelled[256][3]; /* submit, first, count: what it was told to kill in this session */
     uint32_t n_cancelled;
-    uint64_t load[2][MAX_LABELS]; /* of each index, in units */
-    uint64_t mem_used;
+    uint64_t load[MEM][MAX_LABELS]; /* of each index, in units */
+    uint64_t mem_load;
+    uint32_t size[RESOURCES];       /* what it has */
 };
 
 struct sim_worker *worker_new(struct sim *s, bool big);
@@ -324,9 +329,8 @@ struct known_submit { /* from the facts */
     uint32_t job;
     struct arena *mem; /* owned */
     struct intset ids;
-    uint64_t amount[3];
-    bool all[3];
-    uint64_t limit_ms;
+    uint64_t amount[RESOURCES];
+    bool all[RESOURCES];
 };
 
 struct told_task {

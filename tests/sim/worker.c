@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.c - a composition root around the worker's core: a session, helpers, a bounded window of unacknowledged bytes,
+ * and the ways in which a worker ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+#include "wire/worker.h"
+
+#define END_NS (5 * HQI_SEC) /* what tasks get to end */
+
+/* ---- making ---- */
+
+static struct worker_config *make_config(struct sim *s, struct sim_worker *w, bool big)
+{
+    struct worker_config *c = hqi_model_config_new(&hqi_base_alloc_libc);
+    struct resource_def *d = hqi_base_arena_zero(c->mem, RESOURCES, sizeof *d);
+    struct bytes *labels = hqi_base_arena_zero(c->mem, MAX_LABELS, sizeof *labels);
+    uint32_t *sizes = hqi_base_arena_zero(c->mem, 2, sizeof *sizes);
+    uint32_t n = 0;
+    w->size[CPUS] = big ? 12 : (uint32_t)sim_between(s, 1, 8);
+    w->size[GPUS] = big ? 4 : sim_chance(s, 500) ? (uint32_t)sim_between(s, 1, 4) : 0;
+    w->size[MEM] = big ? 100 : sim_chance(s, 500) ? (uint32_t)sim_between(s, 5, 100) : 0;
+    for (uint32_t i = 0; i < w->size[CPUS]; i++)
+        labels[i] = bytes_of(hqi_base_arena_printf(c->mem, "%u", i));
+    sizes[0] = w->size[CPUS] / 2;
+    sizes[1] = w->size[CPUS] - sizes[0];
+    d[n] = (struct resource_def){.name = bytes_of("cpus"), .kind = RESOURCE_RANGE, .end = w->size[CPUS] - 1};
+    if (w->size[CPUS] > 1 && sim_chance(s, 300))
+        d[n] = (struct resource_def){.name = bytes_of("cpus"), .kind = RESOURCE_GROUPS, .labels = labels,
+                                     .n_labels = w->size[CPUS], .group_sizes = sizes, .n_groups = 2};
+    n++;
+    if (w->size[GPUS])
+        d[n++] = (struct resource_def){.name = bytes_of("gpus"), .kind = RESOURCE_RANGE, .end = w->size[GPUS] - 1};
+    if (w->size[MEM])
+        d[n++] = (struct resource_def){.name = bytes_of("mem"), .kind = RESOURCE_SUM, .sum = w->size[MEM] * (uint64_t)HQ_UNITS};
+    c->hostname = bytes_of("node");
+    c->group = bytes_of("default");
+    c->on_server_lost = LOST_STOP;
+    c->heartbeat_ms = 400;
+    if (!big && sim_chance(s, 150))
+        c->time_limit_ms = sim_between(s, 3000, 30000);
+    if (!big && sim_chance(s, 150))
+        c->idle_timeout_ms = sim_between(s, 500, 5000);
+    c->resources = (struct resources){d, n};
+    return c;
+}
+
+static void make_tasks(struct sim *s, struct sim_worker *w)
+{
+    const struct tasks_options o = {.alloc = &hqi_base_alloc_libc, .config = w->config, .n_helpers = w->n_helpers,
+                                    .ends_mono_ns = w->ends_at == NEVER ? 0 : w->ends_at};
+    hq_error err;
+    if (hqi_tasks_tasks_new(&w->tasks, &o, &err) < 0)
+        sim_fail(s, "a worker cannot be made: %s", err.text);
+}
+
+struct sim_worker *worker_new(struct sim *s, bool big)
+{
+    struct sim_worker *w = calloc(1, sizeof *w);
+    w->number = s->n_workers;
+    w->n_helpers = (uint32_t)sim_between(s, 1, 2);
+    for (uint32_t i = 0; i < w->n_helpers; i++)
+        helper_init(&w->helpers[i]);
+    w->config = make_config(s, w, big);
+    w->ends_at = w->config->time_limit_ms ? s->now + w->config->time_limit_ms * HQI_MS : NEVER;
+    w->window = s->p.window;
+    w->report_at = w->dead_at = NEVER;
+    w->finishing = sim_chance(s, 300);
+    w->resets = big || sim_chance(s, 500);
+    make_tasks(s, w);
+    link_init(s, &w->peer, true, w);
+    sim_trace(s, "worker %u: %u cpus, %u gpus, mem %u", w->number, w->size[CPUS], w->size[GPUS], w->size[MEM]);
+    return w;
+}
+
+void worker_free(struct sim *s, struct sim_worker *w)
+{
+    for (uint32_t i = 0; i < w->n_helpers; i++)
+        helper_fini(s, w, &w->helpers[i]);
+    hqi_tasks_tasks_free(w->tasks);
+    hqi_model_config_free(w->config);
+    link_fini(&w->peer);
+    free(w);
+}
+
+/* ---- ends ---- */
+
+static void die(struct sim *s, struct sim_worker *w)
+{
+    sim_trace(s, "worker %u: gone", w->number);
+    for (uint32_t i = 0; i < w->n_helpers; i++)
+        helper_fini(s, w, &w->helpers[i]);
+    w->peer.state = LINK_OVER;
+    link_fini(&w->peer);
+    w->state = WORKER_DEAD;
+    w->dead_at = NEVER;
+}
+
+void worker_kill(struct sim *s, struct sim_worker *w)
+{
+    if (w->state == WORKER_DEAD)
+        return;
+    sim_trace(s, "worker %u: kill -9", w->number);
+    if (w->peer.end.conn)
+        net_cut(s, w->peer.end.conn, sim_about(s, 5 * HQI_MS), NEVER);
+    die(s, w);
+}
+
+static void begin_end(struct sim *s, struct sim_worker *w, bool may_finish)
+{
+    if (w->state != WORKER_ALIVE)
+        return;
+    w->state = WORKER_ENDING;
+    w->dead_at = s->now + (may_finish ? 60 * HQI_SEC : END_NS);
+    if (may_finish)
+        hqi_tasks_hold(w->tasks, true);
+    else
+        hqi_tasks_end(w->tasks);
+}
+
+static void send_ending(struct sim *s, struct sim_worker *w, uint8_t reason)
+{
+    const struct from_worker m = {.kind = FROM_WORKER_ENDING, .u.ending = reason};
+    struct buf out;
+    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
+    hqi_wire_worker_encode_from(&m, &out);
+    link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+    hqi_base_buf_fini(&out);
+}
+
+void worker_end(struct sim *s, struct sim_worker *w, uint8_t reason)
+{
+    if (w->state != WORKER_ALIVE || w->id == 0)
+        return;
+    sim_trace(s, "worker %u: ends (%u)", w->number, reason);
+    send_ending(s, w, reason);
+    link_bye(s, &w->peer);
+    begin_end(s, w, false);
+}
+
+/* The server has no session for it any more: it ends, or begins anew as another worker. */
+void worker_on_over(struct sim *s, struct peer *p)
+{
+    struct sim_worker *w = p->owner;
+    sim_trace(s, "worker %u: has lost its server", w->number);
+    if (w->state != WORKER_ALIVE)
+        return;
+    if (!w->resets) {
+        begin_end(s, w, w->finishing);
+        return;
+    }
+    hqi_tasks_reset(w->tasks);
+    link_fini(p);
+    link_init(s, p, true, w);
+    w->id = 0;
+    w->n_cancelled = 0;
+}
+
+/* ---- the server's words ---- */
+
+void worker_on_open(struct sim *s, struct peer *p)
+{
+    struct sim_worker *w = p->owner;
+    const struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.config = w->config};
+    struct buf out;
+    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
+    hqi_wire_worker_encode_from(&m, &out);
+    link_send(s, p, hqi_base_buf_bytes(&out));
+    hqi_base_buf_fini(&out);
+}
+
+static void note_cancelled(struct sim_worker *w, const struct to_worker *m)
+{
+    for (uint32_t i = 0; i < m->u.tasks.n_groups; i++)
+        for (uint32_t k = 0; k < m->u.tasks.groups[i].n_ranges && w->n_cancelled < 256; k++) {
+            uint64_t *c = w->cancelled[w->n_cancelled++];
+            c[0] = m->u.tasks.groups[i].submit;
+            c[1] = m->u.tasks.groups[i].ranges[k].first;
+            c[2] = m->u.tasks.groups[i].ranges[k].count;
+        }
+}
+
+static void on_item(struct sim *s, struct sim_worker *w, const struct now *now, struct to_worker *m)
+{
+    hq_error err;
+    if (m->kind == TO_WORKER_STOP) {
+        sim_trace(s, "worker %u: told to stop", w->number);
+        link_bye(s, &w->peer);
+        begin_end(s, w, false);
+        return;
+    }
+    if (hqi_tasks_on_server(w->tasks, now, m, &err) < 0)
+        sim_fail(s, "worker %u refuses what its server says: %s", w->number, err.text);
+    if (m->kind == TO_WORKER_CANCEL)
+        note_cancelled(w, m);
+}
+
+void worker_on_data(struct sim *s, struct peer *p, uint64_t number, struct bytes payload)
+{
+    struct sim_worker *w = p->owner;
+    const struct now now = {s->now, 0};
+    struct to_worker_batch batch;
+    struct arena mem;
+    hq_error err;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    if (hqi_wire_worker_decode_to(&batch, payload, &hqi_base_alloc_libc, &mem, &err) < 0) {
+        sim_fail(s, "worker %u cannot read its server: %s", w->number, err.text);
+        batch.n = 0;
+    }
+    if (batch.has_registered) {
+        w->id = batch.registered.worker.n;
+        w->epoch = s->server.epoch;
+    }
+    for (uint32_t i = 0; i < batch.n; i++) {
+        struct to_worker *m = (struct to_worker *)&batch.items[i];
+        if (w->state == WORKER_ALIVE)
+            on_item(s, w, &now, m);
+        if (m->kind == TO_WORKER_SPEC)
+            hqi_model_spec_free((struct spec *)m->u.spec.spec);
+    }
+    hqi_base_arena_fini(&mem);
+    hqi_net_session_set_safe(&p->end.session, number);
+}
+
+/* ---- the helpers' words ---- */
+
+void worker_from_helper(struct sim *s, struct sim_worker *w, uint32_t helper, struct bytes packet)
+{
+    const struct now now = {s->now, 0};
+    struct from_helper *items;
+    struct arena mem;
+    uint32_t n;
+    hq_error err;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    if (hqi_wire_helper_decode_from(&items, &n, packet, &mem, &err) < 0) {
+        sim_fail(s, "worker %u cannot read its helper: %s", w->number, err.text);
+        n = 0;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        hqi_tasks_on_helper(w->tasks, &now, helper, &items[i], &err);
+    hqi_base_arena_fini(&mem);
+}
+
+void worker_helper_lost(struct sim *s, struct sim_worker *w, uint32_t helper)
+{
+    const struct now now = {s->now, 0};
+    hqi_tasks_on_helper_lost(w->tasks, &now, helper);
+}
+
+/* ---- effects ---- */
+
+static void send_report(struct sim *s, struct sim_worker *w, const struct report *r)
+{
+    const struct from_worker m = {.kind = FROM_WORKER_REPORT, .u.report = *r};
+    struct buf out;
+    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
+    hqi_wire_worker_encode_from(&m, &out);
+    link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+    hqi_base_buf_fini(&out);
+}
+
+static void take_reports(struct sim *s, struct sim_worker *w)
+{
+    const struct now now = {s->now, 0};
+    struct report r;
+    while (hqi_tasks_take_report(w->tasks, &now, &r))
+        if (w->id)
+            send_report(s, w, &r);
+        else
+            sim_fail(s, "worker %u reports before it is registered", w->number);
+}
+
+static void keep_window(struct sim_worker *w)
+{
+    uint64_t bytes = w->peer.end.session.bytes;
+    if (!w->holds && bytes > w->window)
+        hqi_tasks_hold(w->tasks, w->holds = true);
+    else if (w->holds && bytes <= w->window / 2)
+        hqi_tasks_hold(w->tasks, w->holds = false);
+}
+
+static void pump(struct sim *s, struct sim_worker *w)
+{
+    const struct to_helper *items;
+    hq_error err;
+    if (w->state == WORKER_ALIVE)
+        keep_window(w);
+    for (uint32_t i = 0; i < w->n_helpers; i++)
+        for (uint32_t n; (n = hqi_tasks_take_helper(w->tasks, i, &items));)
+            helper_send(s, &w->helpers[i], items, n);
+    w->report_at = hqi_tasks_deadline(w->tasks);
+    if (w->report_at <= s->now || sim_chance(s, 300)) {
+        take_reports(s, w);
+        w->report_at = hqi_tasks_deadline(w->tasks);
+        if (w->report_at <= s->now)
+            w->report_at = s->now + HQI_MS;
+    }
+    s->judge.checks++;
+    if ((s->judge.checks & 7) == 0 && hqi_tasks_verify(w->tasks, &err) < 0)
+        sim_fail(s, "worker %u: %s", w->number, err.text);
+}
+
+void worker_step(struct sim *s, struct sim_worker *w)
+{
+    if (w->state == WORKER_DEAD)
+        return;
+    link_step(s, &w->peer);
+    for (uint32_t i = 0; i < w->n_helpers && w->state != WORKER_DEAD; i++)
+        helper_step(s, w, i);
+    if (w->state == WORKER_ALIVE && s->now >= w->ends_at)
+        worker_end(s, w, HQ_WORKER_TIME_LIMIT);
+    pump(s, w);
+    if (w->peer.state == LINK_UP)
+        end_flush(s, &w->peer.end, TO_SERVER);
+    bool quiet = hqi_tasks_n_running(w->tasks) == 0;
+    if (w->state == WORKER_ENDING && (quiet || s->now >= w->dead_at))
+        die(s, w);
+}
+
+uint64_t worker_next(const struct sim_worker *w)
+{
+    if (w->state == WORKER_DEAD)
+        return NEVER;
+    uint64_t at = sim_least(sim_least(link_next(&w->peer), w->report_at), w->dead_at);
+    if (w->state == WORKER_ALIVE && w->id)
+        at = sim_least(at, w->ends_at);
+    for (uint32_t i = 0; i < w->n_helpers; i++)
+        at = sim_least(at, helper_next(&w->helpers[i]));
+    return at;
+}
