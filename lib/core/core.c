@@ -25,7 +25,6 @@ int hqi_core_core_new(struct core **ret, const struct core_options *o, hq_error 
     list_init(&c->outbox);
     list_init(&c->waiters);
     list_init(&c->uploads);
-    list_init(&c->subscribers);
     c->spare = hqi_base_alloc_zero(o->alloc, 1, sizeof *c->spare);
     if (!c->spare) {
         r = hqi_base_error_nomem(err, where);
@@ -60,7 +59,6 @@ void hqi_core_core_free(struct core *c)
     while (!list_empty(&c->uploads))
         hqi_core_upload_drop(c, hqi_container(c->uploads.next, struct upload, link));
     free_list(c, &c->waiters);
-    free_list(c, &c->subscribers);
     hqi_state_state_free(c->state);
     hqi_sched_scratch_free(c->scratch);
     hqi_base_alloc_free(c->alloc, c->peers);
@@ -312,13 +310,6 @@ void hqi_core_on_client_gone(struct core *c, uint64_t client)
             continue;
         list_unlink(&w->link);
         hqi_base_alloc_free(c->alloc, w);
-    }
-    list_for_safe(it, tmp, &c->subscribers) {
-        struct subscriber *s = hqi_container(it, struct subscriber, link);
-        if (s->client != client)
-            continue;
-        list_unlink(&s->link);
-        hqi_base_alloc_free(c->alloc, s);
     }
     if (c->stop_reply && c->stop_reply->out.client == client)
         c->stop_reply->out.client = 0;

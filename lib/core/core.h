@@ -74,24 +74,17 @@ void hqi_core_stop(struct core *c, const struct now *now); /* the host asks: STO
 
 /* ---- outbox: in order; borrowed until the next input or tick ---- */
 
-enum out_kind { OUT_REPLY = 1, OUT_WORKER = 2, OUT_TASKS_EVENT = 3 };
+enum out_kind { OUT_REPLY = 1, OUT_WORKER = 2 };
 enum out_class { OUT_WRITTEN = 1, OUT_SYNCED = 2 }; /* fixed per kind: what must be true of `position` in a journal before it leaves */
 
 struct out {
     uint8_t kind, class;
     uint64_t position; /* of the last fact that it reveals */
-    uint64_t client;   /* OUT_REPLY, OUT_TASKS_EVENT */
+    uint64_t client;   /* OUT_REPLY */
     hq_worker_id worker; /* OUT_WORKER */
     union {
         struct reply reply;
         struct to_worker to_worker;
-        struct { /* opt-in: tasks of a job changed state; n 0: more than was worth keeping */
-            hq_job_id job;
-            const hq_range *ids;
-            uint32_t n;
-            uint8_t state;
-            hq_worker_id by;
-        } event;
     } u;
 };
 

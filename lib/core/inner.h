@@ -33,12 +33,6 @@ struct upload { /* a submit whose entries come in parts */
     uint64_t deadline_ns;
 };
 
-struct subscriber { /* a client that wants task events of a job */
-    struct list link;
-    uint64_t client;
-    hq_job_id job;
-};
-
 struct out_node {
     struct list link;
     struct out out;
@@ -54,7 +48,7 @@ struct core {
     struct arena tick;  /* facts in the making; cleared at each input */
     struct arena mem;   /* the outbox and what it points to; cleared when it is empty */
     struct list outbox; /* of out_node */
-    struct list waiters, uploads, subscribers;
+    struct list waiters, uploads;
     uint32_t n_uploads;
     struct plan_peer *peers; /* owned; by worker id */
     uint32_t n_peers;
@@ -131,7 +125,6 @@ void hqi_core_job_progress(struct core *c, const struct now *now, uint64_t clien
 void hqi_core_worker_wait(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
 void hqi_core_waiters_look(struct core *c, const struct now *now); /* answers those that have what they waited for */
 uint64_t hqi_core_waiters_deadline(const struct core *c);
-void hqi_core_subscribe(struct core *c, uint64_t client, hq_job_id job);
 
 /* ---- announce.c: messages without which the fact must not be. Before it is applied; false: no memory. ---- */
 bool hqi_core_announce(struct core *c, const struct fact *f, uint64_t position);

@@ -110,19 +110,21 @@ static uint16_t code_of(uint16_t code)
                                                                                                         : HQ_CODE_TEXT;
 }
 
-/* Failures that the job still allows, and the one that is too many. */
+/* Failures of the report that count: those that the job still allows, and the one that is too many. A job that was given
+ * up before, and then got more tasks, is given up again at the next. */
 static uint64_t failures_left(const struct core *c, uint32_t submit, const struct end_group *before, uint32_t n)
 {
     const struct submit *s = hqi_state_submit(c->state, submit);
-    uint64_t failed = s ? s->job->counts[HQ_TASK_FAILED] : 0;
     if (!s || s->job->max_fails == UINT32_MAX)
         return UINT64_MAX;
+    uint64_t failed = s->job->counts[HQ_TASK_FAILED], most = s->job->max_fails;
+    uint64_t left = failed <= most ? most - failed + 1 : 1;
     for (uint32_t i = 0; i < n; i++) {
         const struct submit *other = hqi_state_submit(c->state, before[i].submit);
-        for (uint32_t k = 0; other && other->job == s->job && k < before[i].n; k++)
-            failed += before[i].code[k] != 0;
+        for (uint32_t k = 0; other->job == s->job && k < before[i].n; k++)
+            left -= before[i].code[k] != 0;
     }
-    return failed <= s->job->max_fails ? s->job->max_fails - failed + 1 : 0;
+    return left;
 }
 
 /* What fails after its job was given up is given up as well: those rows are left out. `before`: of the same report. */

@@ -136,8 +136,6 @@ static void commit_submit(struct core *c, const struct now *now, uint64_t client
     }
     r->u.job.job = f.u.submit.job;
     cmd->u.submit.spec = NULL;
-    if (cmd->u.submit.events)
-        hqi_core_subscribe(c, client, f.u.submit.job);
 }
 
 /* ---- parts ---- */

@@ -109,21 +109,12 @@ static bool all_ended(const struct core *c, const struct waiter *w)
     return true;
 }
 
-static bool any_forgotten(const struct core *c, const struct waiter *w)
-{
-    for (uint32_t i = 0; i < w->count; i++)
-        if (!hqi_state_job(c->state, (hq_job_id){w->jobs[i]}))
-            return true;
-    return false;
-}
-
+/* Of jobs that have all ended, or are forgotten, no more news will come: that is told at once. */
 static bool progress_ready(const struct core *c, const struct waiter *w, const struct now *now)
 {
-    if (w->since == 0 || w->count == 0 || any_forgotten(c, w))
+    if (w->since == 0 || all_ended(c, w))
         return true;
-    if (latest_change(c, w) <= w->since)
-        return false;
-    return now->mono_ns >= w->not_before_ns || all_ended(c, w); /* the end is told at once */
+    return latest_change(c, w) > w->since && now->mono_ns >= w->not_before_ns;
 }
 
 static uint32_t running_workers(const struct core *c)
@@ -187,23 +178,4 @@ uint64_t hqi_core_waiters_deadline(const struct core *c)
             at = w->not_before_ns;
     }
     return at;
-}
-
-/* ---- task events ---- */
-
-void hqi_core_subscribe(struct core *c, uint64_t client, hq_job_id job)
-{
-    list_for(it, &c->subscribers) {
-        const struct subscriber *s = hqi_container(it, struct subscriber, link);
-        if (s->client == client && s->job.n == job.n)
-            return;
-    }
-    struct subscriber *s = hqi_base_alloc_zero(c->alloc, 1, sizeof *s);
-    if (!s) {
-        hqi_base_log_write(c->log, LOG_ERROR, "core", "out of memory: task events of job %u are not sent", job.n);
-        return;
-    }
-    s->client = client;
-    s->job = job;
-    list_push_back(&c->subscribers, &s->link);
 }

@@ -181,9 +181,9 @@ static void no_failure_at_all(void **state)
     world_tick(&w);
     world_ended(&w, 1, 1, 0, 0, 2, 0);
     assert_int_equal(world_count(&w, 1, HQ_TASK_ABORTED), 0);
-    world_ended(&w, 1, 1, 0, 2, 2, 1); /* all that is left fails at once */
-    assert_int_equal(world_count(&w, 1, HQ_TASK_FAILED), 2);
-    assert_int_equal(world_count(&w, 1, HQ_TASK_ABORTED), 0);
+    world_ended(&w, 1, 1, 0, 2, 2, 1); /* two in one report: the job is given up with the first */
+    assert_int_equal(world_count(&w, 1, HQ_TASK_FAILED), 1);
+    assert_int_equal(world_count(&w, 1, HQ_TASK_ABORTED), 1);
     world_close(&w);
 }
 
@@ -205,6 +205,10 @@ static void open_jobs_go_on_after_an_abort(void **state)
     assert_int_equal(world_count(&w, 1, HQ_TASK_WAITING), 1);
     world_ended(&w, 1, 1, 0, 0, 1, 1); /* an old failure again: not a new one */
     assert_int_equal(world_count(&w, 1, HQ_TASK_WAITING), 1);
+    submit(&w, .job = 1, .n_auto = 1);
+    world_ended(&w, 1, 2, 0, 1, 1, 1);
+    assert_int_equal(world_count(&w, 1, HQ_TASK_FAILED), 2);
+    assert_int_equal(world_count(&w, 1, HQ_TASK_ABORTED), 4);
     world_close(&w);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* job_test.c - jobs as clients see and change them: open, close, cancel, forget, lists, pages of tasks, events. */
+/* job_test.c - jobs as clients see and change them: open, close, cancel, forget, lists, pages of tasks. */
 #include "world.h"
 
 static const hq_range four = {0, 4, 1};
@@ -245,41 +245,6 @@ static void pages_by_ids(void **state)
     world_close(&w);
 }
 
-/* ---- events ---- */
-
-static void subscribers_hear_of_tasks(void **state)
-{
-    struct world w;
-    world_open(&w);
-    submit(&w, .ids = &four, .events = true);
-    world_join(&w, 4);
-    world_tick(&w);
-    world_forget_said(&w);
-    world_started(&w, 1, 1, 0, 0, 3);
-    world_ended(&w, 1, 1, 0, 0, 2, 0);
-    world_ended(&w, 1, 1, 0, 2, 1, 1);
-    cancel(&w, 1, "");
-    expect(&w, "client 7 event job 1 running 0+3 by 1\n"
-               "client 7 event job 1 finished 0+2 by 1\n"
-               "client 7 event job 1 failed 2+1 by 1\n"
-               "client 7 #2 1 done 1/3\n"
-               "worker 1 cancel 1.0:3+1\n"
-               "worker 1 drop 1\n"
-               "client 7 event job 1 canceled\n");
-    world_close(&w);
-}
-
-static void gone_clients_hear_nothing(void **state)
-{
-    struct world w;
-    world_open(&w);
-    submit(&w, .ids = &four, .events = true);
-    hqi_core_on_client_gone(w.core, CLIENT);
-    cancel(&w, 1, "");
-    expect(&w, "client 7 #1 job 1\nclient 7 #2 1 done 4/0\n");
-    world_close(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,8 +256,6 @@ int main(void)
         cmocka_unit_test(lists_in_pages),
         cmocka_unit_test(pages_over_submits),
         cmocka_unit_test(pages_by_ids),
-        cmocka_unit_test(subscribers_hear_of_tasks),
-        cmocka_unit_test(gone_clients_hear_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,23 +156,11 @@ static void reply(const struct out *o, struct buf *b)
         body(r, b);
 }
 
-static void event(const struct out *o, struct buf *b)
-{
-    hqi_base_buf_addf(b, "client %llu event job %u %s", (unsigned long long)o->client, o->u.event.job.n,
-                      states[o->u.event.state]);
-    for (uint32_t i = 0; i < o->u.event.n; i++)
-        hqi_base_buf_addf(b, "%s%u+%u", i ? "," : " ", o->u.event.ids[i].first, o->u.event.ids[i].count);
-    if (o->u.event.by.n)
-        hqi_base_buf_addf(b, " by %u", o->u.event.by.n);
-}
-
 void said_out(const struct out *o, struct buf *text)
 {
     if (o->kind == OUT_REPLY)
         reply(o, text);
-    else if (o->kind == OUT_WORKER)
-        to_worker(o, text);
     else
-        event(o, text);
+        to_worker(o, text);
     hqi_base_buf_addc(text, '\n');
 }

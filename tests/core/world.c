@@ -193,7 +193,6 @@ uint64_t world_submit(struct world *w, const struct submit_args *a)
     cmd.u.submit.name = bytes_of(a->name ? a->name : "job");
     cmd.u.submit.max_fails = a->limit_fails ? a->max_fails : NO_LIMIT;
     cmd.u.submit.n_auto = a->n_auto;
-    cmd.u.submit.events = a->events;
     cmd.u.submit.more = a->more;
     uint64_t id = world_command(w, &cmd);
     assert_null(cmd.u.submit.spec);

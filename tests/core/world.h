@@ -63,7 +63,7 @@ struct submit_args {
     bool limit_fails;
     uint32_t max_fails;
     uint64_t key;          /* 0: a fresh one */
-    bool events, more;
+    bool more;
     const char *const *entries; /* n_entries of them */
     uint32_t n_entries;
     const char *cwd;
