@@ -77,7 +77,7 @@ int hq_client_cancel(hq_client *c, hq_job_id job, const char *reason, uint64_t t
 int hq_job_cancel(hq_client *c, hq_job_id job, const char *reason, hq_error *err)
 {
     struct command cmd;
-    struct request *r;
+    struct request *r = NULL;
     int code = cancel_command(&cmd, reason, err);
     if (code >= 0)
         code = ask_and_wait(c, &cmd, job, UNTIL_REPLY, &r, err);
@@ -99,7 +99,7 @@ int hq_client_wait(hq_client *c, hq_job_id job, uint64_t tag, hq_error *err)
 int hq_job_wait(hq_client *c, hq_job_id job, int timeout_ms, hq_error *err)
 {
     struct command cmd = {.kind = COMMAND_JOB_WAIT};
-    struct request *r;
+    struct request *r = NULL;
     int code = ask_and_wait(c, &cmd, job, timeout_ms, &r, err);
     if (code >= 0)
         hqi_client_request_free(r);
@@ -132,7 +132,7 @@ static hq_job_status status_of(const hq_doc *job)
 int hq_job_progress(hq_client *c, hq_job_id job, hq_job_status *ret, hq_error *err)
 {
     struct command cmd = {.kind = COMMAND_JOB_PROGRESS};
-    struct request *r;
+    struct request *r = NULL;
     if (!ret || ret->size < sizeof ret->size)
         return hqi_base_error_set(err, HQ_EINVAL, where, "hq_job_status.size is not set");
     int code = ask_and_wait(c, &cmd, job, UNTIL_REPLY, &r, err);
@@ -148,7 +148,7 @@ int hq_job_progress(hq_client *c, hq_job_id job, hq_job_status *ret, hq_error *e
 int hq_job_info(hq_client *c, hq_job_id job, hq_doc **ret, hq_error *err)
 {
     struct command cmd = {.kind = COMMAND_JOB_INFO};
-    struct request *r;
+    struct request *r = NULL;
     if (!ret)
         return hqi_base_error_set(err, HQ_EINVAL, where, "hq_job_info: ret is NULL");
     int code = ask_and_wait(c, &cmd, job, UNTIL_REPLY, &r, err);

@@ -179,11 +179,6 @@ int hqi_host_ctx_zmq(hq_ctx *ctx, void **ret, hq_error *err)
     return HQ_OK;
 }
 
-int hqi_host_ctx_probe_fds(const hq_ctx *ctx, unsigned n, hq_error *err)
-{
-    return hqi_host_zmq_probe_fds(hqi_loop_loop_fd(ctx->loop), n, err);
-}
-
 /* ---- running ---- */
 
 int hq_ctx_fd(const hq_ctx *ctx)

@@ -58,8 +58,6 @@ bool hqi_host_ctx_is_forked(const hq_ctx *ctx);
 /* The zmq context, made at the first call: one I/O thread, all signals blocked in its threads. HQ_ELIMIT when
  * descriptors or threads run out. */
 int hqi_host_ctx_zmq(hq_ctx *ctx, void **ret, hq_error *err);
-/* libzmq aborts the process where it cannot open a descriptor: asked before anything that makes it open `n`. */
-int hqi_host_ctx_probe_fds(const hq_ctx *ctx, unsigned n, hq_error *err);
 
 void hqi_host_ctx_add(hq_ctx *ctx, struct handle *h, const struct handle_ops *ops); /* gives it its source */
 void hqi_host_ctx_remove(struct handle *h); /* and drops its queued events; not added: nothing happens */

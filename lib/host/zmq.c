@@ -21,7 +21,7 @@ static const char where[] = "zmq";
 #define MAX_PROBE 64u
 #define ZMQ_OWN_THREADS 2u /* one for I/O, the reaper */
 
-int hqi_host_zmq_probe_fds(int fd, unsigned n, hq_error *err)
+static int probe_fds(int fd, unsigned n, hq_error *err)
 {
     int taken[MAX_PROBE];
     unsigned got = 0;
@@ -85,7 +85,7 @@ static int start(void **ret, hq_error *err)
 int hqi_host_zmq_begin(void **ret, int fd, hq_error *err)
 {
     sigset_t all, before;
-    int r = hqi_host_zmq_probe_fds(fd, BEGIN_FDS, err);
+    int r = probe_fds(fd, BEGIN_FDS, err);
     if (r < 0)
         return r;
     sigfillset(&all);

@@ -8,6 +8,5 @@
 /* Starts it with one I/O thread. `fd` is any open descriptor (the probe duplicates it). HQ_ELIMIT, HQ_ENOMEM. */
 int hqi_host_zmq_begin(void **ret, int fd, hq_error *err);
 void hqi_host_zmq_end(void *zmq); /* NULL is fine; waits for what lingers */
-int hqi_host_zmq_probe_fds(int fd, unsigned n, hq_error *err);
 
 #endif

@@ -58,9 +58,8 @@ void hqi_server_outbox_drain(struct hq_server *s)
     while ((o = hqi_core_peek(s->core))) {
         if (o->kind == OUT_WORKER)
             deliver_to_worker(s, o);
-        else if (o->kind == OUT_REPLY)
+        else
             deliver_reply(s, o);
-        /* OUT_TASKS_EVENT: clients follow a job by its change counter, so that one that does not read costs nothing */
         hqi_core_pop(s->core);
     }
     send_frame(s);

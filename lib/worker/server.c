@@ -25,13 +25,21 @@ int hqi_worker_server_send(struct hq_worker *w, const struct from_worker *m, hq_
 /* ---- connecting ---- */
 
 /* The server counts the time limit from now on, so it is told what is left. */
+/* What is left of the time limit, in whole seconds: what connecting took is not worth a fraction in every table. */
+static uint64_t limit_left(const struct hq_worker *w, uint64_t now)
+{
+    uint64_t left_ms = w->ends_ns > now ? (w->ends_ns - now) / HQI_MS : 0;
+    uint64_t ms = (left_ms / 1000 + 1) * 1000;
+    return ms < w->config->time_limit_ms ? ms : w->config->time_limit_ms;
+}
+
 static void registration(struct hq_worker *w)
 {
     struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.config = w->config};
     uint64_t limit_ms = w->config->time_limit_ms, now = hqi_worker_now(w).mono_ns;
     hq_error err;
     if (w->ends_ns)
-        w->config->time_limit_ms = w->ends_ns > now + HQI_MS ? (w->ends_ns - now) / HQI_MS : 1;
+        w->config->time_limit_ms = limit_left(w, now);
     int r = hqi_worker_server_send(w, &m, &err);
     w->config->time_limit_ms = limit_ms;
     if (r < 0)
