@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 .ci/install-packages build
 [ -f build/build.ninja ] || meson setup build --buildtype=release
-ninja -C build
+ninja -C build cli/hq lib/helper/hq-helper
 
 out=$(mktemp -d)
 cp examples/task.sh "$out"

@@ -124,7 +124,7 @@ typedef struct hq_event {
         int32_t state;
         struct {
             hq_job_id job;
-            hq_range ids;  /* count 0: more changed than was worth keeping; read hq_job_tasks() again */
+            hq_range ids;  /* count 0: not told which, read hq_job_tasks(); this version always says so */
             int32_t state; /* enum hq_task_state */
             hq_worker_id worker;
         } tasks;
@@ -219,10 +219,11 @@ typedef struct hq_client_options {
     uint64_t reserved[4];
 } hq_client_options;
 
-/* May block on the file system and the resolver; connects later. */
+/* May block on the file system and the resolver; connects later. Requests may be made at once. When the system refuses the
+ * first connection, from every address of the host, HQ_CONNECTION_REFUSED comes and all requests end with HQ_ESYS. */
 HQ_API int hq_client_new(hq_client **ret, hq_ctx *ctx, const hq_client_options *opt, hq_error *err);
-/* The blocking way in one call: makes a ctx of its own, connects, and waits at most timeout_ms for the server
- * (-1: no limit). server_dir NULL: HQ_SERVER_DIR, else ~/.hq-server. HQ_EINTR, HQ_ETIMEDOUT, HQ_EAUTH,
+/* The blocking way in one call: makes a ctx of its own, connects, and waits at most timeout_ms for the server, even while
+ * its connections are refused (-1: no limit, but a refusal ends it; 0: does not wait at all). server_dir NULL: HQ_SERVER_DIR, else ~/.hq-server. HQ_EINTR, HQ_ETIMEDOUT, HQ_EAUTH,
  * HQ_EVERSION, HQ_ESYS. */
 HQ_API int hq_client_open(hq_client **ret, const char *server_dir, int timeout_ms, hq_error *err);
 HQ_API hq_ctx *hq_client_ctx(const hq_client *c);
@@ -238,7 +239,7 @@ HQ_API void hq_submit_free(hq_submit *s);
 HQ_API void hq_submit_set_name(hq_submit *s, const char *name);         /* default: the program's file name */
 HQ_API void hq_submit_set_job(hq_submit *s, hq_job_id job);             /* add to this open job */
 HQ_API void hq_submit_set_array(hq_submit *s, const char *ids);         /* "0-99:2,200"; default: one task */
-HQ_API void hq_submit_set_ranges(hq_submit *s, const hq_range *ids, size_t count);
+HQ_API void hq_submit_set_ranges(hq_submit *s, const hq_range *ids, size_t count); /* count 0: no task at all */
 HQ_API void hq_submit_set_command(hq_submit *s, const char *const *argv); /* NULL-terminated */
 HQ_API void hq_submit_set_env(hq_submit *s, const char *name, const char *value);
 HQ_API void hq_submit_set_cwd(hq_submit *s, const char *path);          /* default: the current directory */

@@ -49,7 +49,6 @@ struct command {
                                    * number the tasks: from 0, or behind the largest id of the job */
             bool more;            /* entries follow in parts; the reply comes after the last */
             uint32_t n_auto;      /* number of tasks when ids.count is 0; 0: a job without tasks */
-            bool events;          /* the client wants task events of this job */
         } submit;
         struct { /* entries of the submit with the same key, in order: lengths and bytes */
             const uint32_t *lengths;

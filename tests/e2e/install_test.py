@@ -40,7 +40,7 @@ def submit_example(w, program, tree, hq):
     w.hq("server", "wait", hq=hq)
     w.start("worker", hq, "worker", "start", "--cpus=2", "--detect-resources=none")
     w.script("task.sh", "#!/bin/sh\necho task $HQ_TASK_ID\n")
-    run(program, env=w.environ({}) | {"LD_LIBRARY_PATH": str(tree.lib)}, cwd=w.work)
+    run(program, "1-300", "./task.sh", env=w.environ({}) | {"LD_LIBRARY_PATH": str(tree.lib)}, cwd=w.work)
     eq(len(list((w.work / "job-1").glob("*.stdout"))), 300)
     eq(w.read("job-1/300.stdout"), "task 300\n")
     w.hq("server", "stop", hq=hq)

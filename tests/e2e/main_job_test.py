@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The main job, as in a batch script; and how servers start, are found, and end."""
-import json, os, pathlib, re, shutil, signal, stat, threading, time
+import json, os, pathlib, re, shutil, signal, stat
 
-from harness import HQ, ROOT, World, case, count_fds, eq, free_port, has, main, until, status_kib
+from harness import HQ, ROOT, case, count_fds, eq, free_port, has, main, status_kib, until
 
 BATCH = """
 hq server start &
@@ -243,13 +243,13 @@ def a_server_does_not_grow(w):
         eq(worker.wait(), 0)
 
     round_trip()
-    time.sleep(0)
     fds = count_fds(server.pid)
     rss = status_kib(server.pid, "VmRSS")
     for _ in range(3):
         round_trip()
     until(lambda: count_fds(server.pid) <= fds, f"the server has {fds} descriptors again")
-    assert status_kib(server.pid, "VmRSS") - rss < 2048, (rss, status_kib(server.pid, "VmRSS"))
+    if "libasan" not in pathlib.Path(f"/proc/{server.pid}/maps").read_text():  # which keeps what is freed
+        assert status_kib(server.pid, "VmRSS") - rss < 2048, (rss, status_kib(server.pid, "VmRSS"))
     assert len(os.listdir(f"/proc/{server.pid}/task")) <= 4
 
 

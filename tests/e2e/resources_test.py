@@ -189,6 +189,7 @@ def groups(w):
 def time_request(w):
     w.server()
     w.worker("--time-limit=60s")
+    eq(w.json("worker", "list")[0]["configuration"]["time_limit"], 60.0)
     job = w.submit("--time-request=1h", "--", "true")
     w.hq("submit", "--wait", "--", "true")
     w.hq("submit", "--wait", "--time-request=30s", "--", "true")

@@ -22,7 +22,7 @@ hq run --array 1-50 ./task.sh
 echo "hq run: $?"
 FAIL=3 hq run --array 1-4 --cwd second "$PWD/task.sh"
 echo "hq run: $?"
-ls -d .hq-run-* 2>/dev/null
+ls -d .hq-run-* 2>/dev/null || true
 """
 INTERRUPTED = """#!/bin/bash
 #SBATCH --nodes 2

@@ -43,6 +43,8 @@ bool disk_is_safe(struct sim *s, uint64_t position, uint8_t class)
 void disk_step(struct sim *s)
 {
     struct disk *d = &s->disk;
+    if (d->write_at <= s->now && d->written == d->n)
+        d->write_at = NEVER;
     if (d->write_at <= s->now) {
         d->written += sim_chance(s, 300) ? (uint32_t)sim_between(s, 1, d->n - d->written) : d->n - d->written;
         d->write_at = d->written < d->n ? s->now + sim_about(s, HQI_MS) : NEVER;

@@ -10,7 +10,6 @@
 #include "wire/helper.h"
 
 #define COALESCE_NS (20 * HQI_MS)
-#define PIPE_NS (300000ull)
 
 void helper_init(struct helper *h)
 {
@@ -31,12 +30,18 @@ static struct process *process_of(struct list *l)
 static void drop_all(struct sim *s, struct sim_worker *w, struct helper *h)
 {
     for (struct list *l; (l = list_pop_front(&h->processes));) {
-        if (process_of(l)->running)
+        if (process_of(l)->running) {
             judge_stop(s, w, process_of(l));
+            if (!process_of(l)->told)
+                judge_unstart(s, w, process_of(l));
+        }
         free(process_of(l));
     }
-    for (struct list *l; (l = list_pop_front(&h->notes));)
+    for (struct list *l; (l = list_pop_front(&h->notes));) {
+        if (!process_of(l)->told)
+            judge_unstart(s, w, process_of(l));
         free(process_of(l));
+    }
     sim_parcel_drop(&h->in);
     h->n_specs = 0;
     h->told_at = NEVER;

@@ -176,8 +176,10 @@ static void on_welcome(struct sim *s, struct peer *p, struct bytes payload)
     } else if (hqi_net_session_resume(&p->end.session, w.received, &err) < 0) {
         sim_fail(s, "a session cannot be resumed: %s", err.text);
     }
+    uint64_t server_epoch = w.server_epoch;
     hqi_base_arena_fini(&mem);
     p->state = LINK_UP;
+    p->server_epoch = server_epoch;
     p->give_up_at = NEVER;
     p->end.heard = p->end.said = s->now;
     p->end.ack_at = NEVER;

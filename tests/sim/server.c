@@ -87,7 +87,7 @@ bool server_serves(const struct sim *s, uint32_t worker, uint64_t epoch)
 static void drop_outcomes(struct list *ends)
 {
     for (struct list *l; (l = list_pop_front(ends));)
-        free(hqi_container(l, struct outcome, link));
+        free(hqi_container(l, struct result, link));
 }
 
 static void session_free(struct session_end *e)
@@ -123,7 +123,7 @@ static void take_entry(struct sim *s, const struct out *o)
     struct session_end *e = o->kind == OUT_WORKER ? find_worker(s, o->worker.n) : find_session(s, o->client);
     struct buf *out = &s->server.frame;
     const struct to_worker_batch batch = {.items = &o->u.to_worker, .n = 1};
-    if (!e || o->kind == OUT_TASKS_EVENT)
+    if (!e)
         return;
     hqi_base_buf_clear(out);
     if (o->kind == OUT_WORKER)
@@ -160,7 +160,7 @@ static void release(struct sim *s, struct session_end *e)
             break;
         hqi_net_session_set_safe(&e->session, u->number);
         list_for(it, &u->ends)
-            judge_acknowledged(s, e->worker, hqi_container(it, struct outcome, link));
+            judge_acknowledged(s, e->worker, hqi_container(it, struct result, link));
         drop_outcomes(&u->ends);
         list_unlink(&u->link);
         free(u);
@@ -289,8 +289,8 @@ static void keep_outcomes(struct unsafe *u, const struct report *r)
 {
     for (uint32_t i = 0; i < r->n_ended; i++)
         for (uint32_t k = 0; k < r->ended[i].n; k++) {
-            struct outcome *o = malloc(sizeof *o);
-            *o = (struct outcome){.submit = r->ended[i].submit, .ordinal = r->ended[i].ordinals[k],
+            struct result *o = malloc(sizeof *o);
+            *o = (struct result){.submit = r->ended[i].submit, .ordinal = r->ended[i].ordinals[k],
                                   .instance = r->ended[i].instance, .code = r->ended[i].code[k]};
             list_push_back(&u->ends, &o->link);
         }

@@ -122,6 +122,7 @@ struct peer {
     enum link_state state;
     bool is_worker;
     uint64_t uid, epoch;
+    uint64_t server_epoch; /* of the server that it has its session with */
     uint64_t retry_at, give_up_at, greeted_at;
     void *owner; /* struct sim_worker or sim_client */
 };
@@ -184,7 +185,7 @@ struct held {
 struct unsafe {
     struct list link;
     uint64_t number, position;
-    struct list ends; /* of struct outcome: what a worker may forget then */
+    struct list ends; /* of struct result: what a worker may forget then */
 };
 
 struct old_worker {
@@ -201,7 +202,7 @@ struct server {
     uint64_t tick_at;
     uint64_t next_session;
     uint64_t utc_offset;
-    struct old_worker old[64]; /* of the epochs before, not yet lost */
+    struct old_worker old[1024]; /* of the epochs before, not yet lost */
     uint32_t n_old;
     struct arena mem;
     struct buf frame;
@@ -235,6 +236,7 @@ struct process {
     uint64_t load[RESOURCES]; /* set by the judge */
 };
 
+#define PIPE_NS (300 * HQI_MS / 1000) /* a packet to or from a helper takes so long at most */
 #define MAX_SPECS 64u
 struct helper {
     struct list in, out;   /* parcels */
@@ -259,7 +261,7 @@ void helper_crash(struct sim *s, struct sim_worker *w, struct helper *h);
 
 enum worker_state { WORKER_ALIVE, WORKER_ENDING, WORKER_DEAD };
 
-struct outcome { /* of an attempt, kept until it is acknowledged */
+struct result { /* of an attempt, kept until it is acknowledged */
     struct list link;
     uint32_t submit, ordinal, instance;
     uint16_t code;
@@ -280,7 +282,7 @@ struct sim_worker {
     uint64_t dead_at;
     uint64_t window;   /* bytes that may be unacknowledged */
     bool holds, finishing, resets;
-    uint64_t cancelled[256][3]; /* submit, first, count: what it was told to kill in this session */
+    struct { uint64_t at; uint32_t submit, first, count; } cancelled[256]; /* what it was told to kill in this session */
     uint32_t n_cancelled;
     uint64_t load[MEM][MAX_LABELS]; /* of each index, in units */
     uint64_t mem_load;
@@ -298,16 +300,16 @@ void worker_helper_lost(struct sim *s, struct sim_worker *w, uint32_t helper);
 
 /* ---- client.c ---- */
 
-struct asked {
+struct asked { /* a command that waits for its reply */
     struct list link;
-    uint64_t id;
+    uint64_t id, first_id; /* of what was sent last for it; of the command itself */
     uint8_t kind;
     uint64_t key;
-    uint32_t job;      /* that it names, 0: none */
-    uint32_t entries_left; /* of an upload */
-    bool told;         /* the upload may go on: the server waits for parts */
+    uint32_t job;          /* that it names; 0: none */
+    bool counts;           /* a wait for the very end of the job */
+    uint32_t parts, parts_left; /* of an upload */
     size_t n;
-    char *bytes;       /* owned: to be sent again in another session */
+    char *bytes;           /* owned: to be sent again in another session */
 };
 
 struct sim_client {
@@ -321,7 +323,8 @@ void client_init(struct sim *s, struct sim_client *c);
 void client_fini(struct sim_client *c);
 void client_step(struct sim *s, struct sim_client *c);
 uint64_t client_next(const struct sim_client *c);
-void client_finish(struct sim *s, struct sim_client *c); /* closes open jobs, cancels what would never end */
+/* Closes open jobs, cancels what would never end. */
+void client_finish(struct sim *s, struct sim_client *c);
 
 /* ---- judge.c ---- */
 
@@ -338,11 +341,6 @@ struct told_task {
     uint8_t state;
 };
 
-struct started {
-    uint64_t epoch;
-    uint32_t submit, ordinal, instance;
-};
-
 struct judge {
     struct known_submit *submits; /* owned; by number */
     uint32_t n_submits;
@@ -352,11 +350,11 @@ struct judge {
     uint32_t n_jobs;
     struct { uint64_t key; uint32_t job; } keys[512];
     uint32_t n_keys;
-    struct map starts;            /* of struct start_node */
+    struct map starts;            /* of attempts; owned */
     uint64_t checks;
 };
 
-enum { JOB_TOLD = 1, JOB_ENDED_TOLD = 2, JOB_MAY_BE_FORGOTTEN = 4, JOB_ENDLESS = 8, JOB_LEFT_OPEN = 16 };
+enum { JOB_TOLD = 1, JOB_ENDED_TOLD = 2, JOB_MAY_BE_FORGOTTEN = 4, JOB_OPEN = 8 };
 
 void judge_init(struct sim *s);
 void judge_fini(struct sim *s);
@@ -369,9 +367,10 @@ void judge_told_task(struct sim *s, uint32_t job, uint32_t task, uint8_t state);
 void judge_note_job(struct sim *s, uint32_t job, uint8_t bits);
 bool judge_job_has(const struct sim *s, uint32_t job, uint8_t bit);
 /* A worker may forget the outcome: it must have been taken. */
-void judge_acknowledged(struct sim *s, uint32_t worker, const struct outcome *o);
+void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o);
 void judge_start(struct sim *s, struct sim_worker *w, struct process *p);
 void judge_stop(struct sim *s, struct sim_worker *w, const struct process *p);
+void judge_unstart(struct sim *s, struct sim_worker *w, const struct process *p); /* it died before anybody heard of it */
 const struct known_submit *judge_submit_of(const struct sim *s, uint32_t job, uint32_t task, uint32_t *submit,
                                            uint32_t *ordinal);
 bool judge_all_done(struct sim *s);
@@ -384,6 +383,7 @@ struct params { /* of this seed */
     bool faults, restarts, node_crashes, helper_crashes, clock_jumps, stalls;
     uint32_t max_tasks;
     uint64_t task_ns;     /* usual duration */
+    uint64_t act_ns;      /* between two commands of a client */
     uint32_t failing;     /* tasks in 1000 */
     uint64_t chaos_ns;    /* so long */
     uint64_t latency_ns;

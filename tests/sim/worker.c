@@ -170,14 +170,15 @@ void worker_on_open(struct sim *s, struct peer *p)
     hqi_base_buf_fini(&out);
 }
 
-static void note_cancelled(struct sim_worker *w, const struct to_worker *m)
+static void note_cancelled(const struct sim *s, struct sim_worker *w, const struct to_worker *m)
 {
     for (uint32_t i = 0; i < m->u.tasks.n_groups; i++)
         for (uint32_t k = 0; k < m->u.tasks.groups[i].n_ranges && w->n_cancelled < 256; k++) {
-            uint64_t *c = w->cancelled[w->n_cancelled++];
-            c[0] = m->u.tasks.groups[i].submit;
-            c[1] = m->u.tasks.groups[i].ranges[k].first;
-            c[2] = m->u.tasks.groups[i].ranges[k].count;
+            const uint32_t at = w->n_cancelled++;
+            w->cancelled[at].at = s->now;
+            w->cancelled[at].submit = m->u.tasks.groups[i].submit;
+            w->cancelled[at].first = m->u.tasks.groups[i].ranges[k].first;
+            w->cancelled[at].count = m->u.tasks.groups[i].ranges[k].count;
         }
 }
 
@@ -193,7 +194,7 @@ static void on_item(struct sim *s, struct sim_worker *w, const struct now *now, 
     if (hqi_tasks_on_server(w->tasks, now, m, &err) < 0)
         sim_fail(s, "worker %u refuses what its server says: %s", w->number, err.text);
     if (m->kind == TO_WORKER_CANCEL)
-        note_cancelled(w, m);
+        note_cancelled(s, w, m);
 }
 
 void worker_on_data(struct sim *s, struct peer *p, uint64_t number, struct bytes payload)
@@ -210,7 +211,7 @@ void worker_on_data(struct sim *s, struct peer *p, uint64_t number, struct bytes
     }
     if (batch.has_registered) {
         w->id = batch.registered.worker.n;
-        w->epoch = s->server.epoch;
+        w->epoch = p->server_epoch;
     }
     for (uint32_t i = 0; i < batch.n; i++) {
         struct to_worker *m = (struct to_worker *)&batch.items[i];

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* judge.c - the invariants. The judge sees the server's state, the facts, every process and every answer; it changes
+ * nothing and draws no chance. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define CHECK_EVERY 16u /* ticks: verifying walks everything */
+
+struct start_node {
+    struct map_node by_attempt;
+};
+
+void judge_init(struct sim *s)
+{
+    hqi_base_map_init(&s->judge.starts, &hqi_base_alloc_libc);
+}
+
+static void free_start(struct map_node *n, void *user)
+{
+    (void)user;
+    free(hqi_container(n, struct start_node, by_attempt));
+}
+
+void judge_fini(struct sim *s)
+{
+    struct judge *j = &s->judge;
+    for (uint32_t i = 0; i < j->n_submits; i++)
+        hqi_base_arena_free(j->submits[i].mem);
+    free(j->submits);
+    free(j->tasks);
+    free(j->jobs);
+    hqi_base_map_each(&j->starts, free_start, NULL);
+    hqi_base_map_fini(&j->starts);
+}
+
+/* ---- facts ---- */
+
+static void note_request(struct known_submit *k, const struct request_variant *v)
+{
+    static const char *const names[RESOURCES] = {"cpus", "gpus", "mem"};
+    for (uint32_t i = 0; i < v->n_entries; i++)
+        for (uint32_t r = 0; r < RESOURCES; r++)
+            if (bytes_is(v->entries[i].name, names[r])) {
+                k->amount[r] = v->entries[i].amount;
+                k->all[r] = v->entries[i].policy == POLICY_ALL;
+            }
+}
+
+void judge_fact(struct sim *s, const struct fact *f)
+{
+    struct judge *j = &s->judge;
+    if (f->kind != FACT_SUBMIT)
+        return;
+    uint32_t number = f->u.submit.submit;
+    if (number >= j->n_submits) {
+        j->submits = realloc(j->submits, (number + 1) * sizeof *j->submits);
+        memset(j->submits + j->n_submits, 0, (number + 1 - j->n_submits) * sizeof *j->submits);
+        j->n_submits = number + 1;
+    }
+    struct known_submit *k = &j->submits[number];
+    hqi_base_arena_free(k->mem); /* of one that a crash took away */
+    *k = (struct known_submit){.job = f->u.submit.job.n, .mem = hqi_base_arena_new(&hqi_base_alloc_libc)};
+    hqi_model_intset_copy(&k->ids, k->mem, &f->u.submit.spec->ids);
+    note_request(k, &f->u.submit.spec->request.variants[0]);
+}
+
+const struct known_submit *judge_submit_of(const struct sim *s, uint32_t job, uint32_t task, uint32_t *submit,
+                                           uint32_t *ordinal)
+{
+    const struct judge *j = &s->judge;
+    for (uint32_t i = 1; i < j->n_submits; i++) {
+        if (j->submits[i].job != job || j->submits[i].ids.count == 0)
+            continue;
+        *ordinal = hqi_model_intset_rank(&j->submits[i].ids, task);
+        *submit = i;
+        if (*ordinal != INTSET_NONE)
+            return &j->submits[i];
+    }
+    return NULL;
+}
+
+/* ---- the state ---- */
+
+void judge_state(struct sim *s)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    hq_error err;
+    if (++s->judge.checks % CHECK_EVERY != 0 && !s->trace)
+        return;
+    if (hqi_state_verify(st, &err) < 0)
+        sim_fail(s, "the state is broken: %s", err.text);
+    if (hqi_state_digest(st) != hqi_state_digest(hqi_core_core_state(s->server.replica)))
+        sim_fail(s, "the state is not what its facts make of nothing");
+}
+
+/* ---- what was told ---- */
+
+static uint8_t *job_bits(struct sim *s, uint32_t job)
+{
+    struct judge *j = &s->judge;
+    if (job >= j->n_jobs) {
+        j->jobs = realloc(j->jobs, job + 1u);
+        memset(j->jobs + j->n_jobs, 0, job + 1u - j->n_jobs);
+        j->n_jobs = job + 1u;
+    }
+    return &j->jobs[job];
+}
+
+void judge_note_job(struct sim *s, uint32_t job, uint8_t bits)
+{
+    *job_bits(s, job) |= bits;
+}
+
+bool judge_job_has(const struct sim *s, uint32_t job, uint8_t bit)
+{
+    return job < s->judge.n_jobs && s->judge.jobs[job] & bit;
+}
+
+void judge_told_job(struct sim *s, uint64_t key, uint32_t job)
+{
+    struct judge *j = &s->judge;
+    for (uint32_t i = 0; i < j->n_keys; i++)
+        if (j->keys[i].key == key && j->keys[i].job != job)
+            sim_fail(s, "one submit became job %u and job %u", j->keys[i].job, job);
+    if (j->n_keys < sizeof j->keys / sizeof *j->keys) {
+        j->keys[j->n_keys].key = key;
+        j->keys[j->n_keys++].job = job;
+    }
+    judge_note_job(s, job, JOB_TOLD);
+}
+
+void judge_told_ended(struct sim *s, uint32_t job)
+{
+    if (judge_job_has(s, job, JOB_TOLD))
+        judge_note_job(s, job, JOB_ENDED_TOLD);
+}
+
+static bool is_terminal(uint8_t state)
+{
+    return state != HQ_TASK_WAITING && state != HQ_TASK_RUNNING;
+}
+
+void judge_told_task(struct sim *s, uint32_t job, uint32_t task, uint8_t state)
+{
+    struct judge *j = &s->judge;
+    if (!is_terminal(state))
+        return;
+    if (j->n_tasks == j->room_tasks) {
+        j->room_tasks = j->room_tasks ? 2 * j->room_tasks : 256;
+        j->tasks = realloc(j->tasks, j->room_tasks * sizeof *j->tasks);
+    }
+    j->tasks[j->n_tasks++] = (struct told_task){job, task, state};
+}
+
+static void check_told_task(struct sim *s, const struct state *st, const struct told_task *t)
+{
+    const struct job *j = hqi_state_job(st, (hq_job_id){t->job});
+    struct task_view v;
+    uint32_t ordinal;
+    const struct submit *submit = j ? hqi_state_job_find(j, t->task, &ordinal) : NULL;
+    if (!j && judge_job_has(s, t->job, JOB_MAY_BE_FORGOTTEN))
+        return;
+    if (!submit) {
+        sim_fail(s, "task %u of job %u was told to be in state %u, and is not known any more", t->task, t->job, t->state);
+        return;
+    }
+    hqi_state_task(submit, ordinal, &v);
+    if (v.state != t->state)
+        sim_fail(s, "task %u of job %u was told to be in state %u, and is in state %u", t->task, t->job, t->state, v.state);
+}
+
+void judge_restart(struct sim *s)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    struct judge *j = &s->judge;
+    hq_error err;
+    if (hqi_state_verify(st, &err) < 0)
+        sim_fail(s, "the restored state is broken: %s", err.text);
+    for (uint32_t i = 1; i < j->n_jobs; i++) {
+        const struct job *job = hqi_state_job(st, (hq_job_id){i});
+        if (!job && (j->jobs[i] & JOB_TOLD) && !(j->jobs[i] & JOB_MAY_BE_FORGOTTEN))
+            sim_fail(s, "job %u was told to its client, and is lost", i);
+        if (job && (j->jobs[i] & JOB_ENDED_TOLD) && !hqi_state_job_ended(job))
+            sim_fail(s, "job %u was told to have ended, and has not", i);
+    }
+    for (uint32_t i = 0; i < j->n_tasks; i++)
+        check_told_task(s, st, &j->tasks[i]);
+}
+
+void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    const struct piece *p = hqi_state_attempt(st, o->submit, o->ordinal);
+    const struct submit *submit = hqi_state_submit(st, o->submit);
+    struct task_view v;
+    if (p && p->worker->id.n == worker && p->instance == o->instance)
+        sim_fail(s, "worker %u may forget how task %u of submit %u ended, but that was not taken", worker, o->ordinal, o->submit);
+    if (!submit)
+        return; /* forgotten */
+    hqi_state_task(submit, o->ordinal, &v);
+    if (!is_terminal(v.state))
+        sim_fail(s, "the outcome of task %u of submit %u is acknowledged, but the task is in state %u", o->ordinal, o->submit, v.state);
+    else
+        judge_told_task(s, submit->job->id.n, hqi_model_intset_select(&submit->spec->ids, o->ordinal), v.state);
+}
+
+/* ---- processes ---- */
+
+static uint64_t attempt_key(uint64_t epoch, uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    const uint64_t k[4] = {epoch, submit, ordinal, instance};
+    return hqi_base_map_hash(k, sizeof k);
+}
+
+static void check_once(struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    uint64_t key = attempt_key(w->epoch, submit, ordinal, instance);
+    if (hqi_base_map_get(&s->judge.starts, key)) {
+        sim_fail(s, "instance %u of task %u of submit %u is started twice", instance, ordinal, submit);
+        return;
+    }
+    struct start_node *n = malloc(sizeof *n);
+    hqi_base_map_reserve(&s->judge.starts, 1);
+    hqi_base_map_put(&s->judge.starts, &n->by_attempt, key);
+}
+
+/* So that its helpers know it too. */
+static bool was_cancelled(const struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal)
+{
+    for (uint32_t i = 0; i < w->n_cancelled; i++)
+        if (w->cancelled[i].submit == submit && ordinal - w->cancelled[i].first < w->cancelled[i].count)
+            return s->now > w->cancelled[i].at + PIPE_NS;
+    return false;
+}
+
+/* A worker whose session lives runs what the server has given it; news of a cancel may still be on its way. */
+static void check_given(struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    const struct state *st = s->server.core ? hqi_core_core_state(s->server.core) : NULL;
+    struct task_view v;
+    if (!server_serves(s, w->id, w->epoch))
+        return;
+    const struct piece *p = hqi_state_attempt(st, submit, ordinal);
+    if (p && p->worker->id.n == w->id && p->instance == instance)
+        return;
+    const struct submit *sub = hqi_state_submit(st, submit);
+    if (!sub)
+        return; /* cancelled and forgotten at once */
+    hqi_state_task(sub, ordinal, &v);
+    if (v.state != HQ_TASK_CANCELED && v.state != HQ_TASK_ABORTED)
+        sim_fail(s, "worker %u (id %u) starts instance %u of task %u of submit %u, which is in state %u and not its own",
+                 w->number, w->id, instance, ordinal, submit, v.state);
+}
+
+static void add_load(struct sim *s, struct sim_worker *w, const struct process *p, uint32_t r)
+{
+    uint64_t left = p->load[r];
+    if (p->n_labels[r] != (left + HQ_UNITS - 1) / HQ_UNITS)
+        sim_fail(s, "worker %u: task %u of job %u got %u indices of resource %u for %llu/10000", w->number, p->task, p->job,
+                 p->n_labels[r], r, (unsigned long long)left);
+    for (uint32_t i = 0; i < p->n_labels[r]; i++) {
+        uint64_t mine = left < HQ_UNITS ? left : HQ_UNITS;
+        uint8_t label = p->labels[r][i];
+        left -= mine;
+        if (label >= w->size[r] || label >= MAX_LABELS) {
+            sim_fail(s, "worker %u: there is no index %u of resource %u", w->number, label, r);
+            return;
+        }
+        w->load[r][label] += mine;
+        if (w->load[r][label] > HQ_UNITS)
+            sim_fail(s, "worker %u: index %u of resource %u is used by tasks for %llu/10000", w->number, label, r,
+                     (unsigned long long)w->load[r][label]);
+    }
+}
+
+static void check_load(struct sim *s, struct sim_worker *w, struct process *p, const struct known_submit *k)
+{
+    for (uint32_t r = 0; r < RESOURCES; r++)
+        p->load[r] = k->all[r] ? w->size[r] * (uint64_t)HQ_UNITS : k->amount[r];
+    add_load(s, w, p, CPUS);
+    add_load(s, w, p, GPUS);
+    w->mem_load += p->load[MEM];
+    if (w->mem_load > w->size[MEM] * (uint64_t)HQ_UNITS)
+        sim_fail(s, "worker %u: its tasks use %llu/10000 of %u mem", w->number, (unsigned long long)w->mem_load, w->size[MEM]);
+}
+
+void judge_start(struct sim *s, struct sim_worker *w, struct process *p)
+{
+    uint32_t submit, ordinal;
+    const struct known_submit *k = judge_submit_of(s, p->job, p->task, &submit, &ordinal);
+    sim_trace(s, "worker %u: starts %u@%u instance %u", w->number, p->job, p->task, p->instance);
+    if (!k) {
+        if (w->epoch == s->server.epoch)
+            sim_fail(s, "worker %u starts task %u of job %u, which nobody submitted", w->number, p->task, p->job);
+        return;
+    }
+    check_load(s, w, p, k);
+    if (w->epoch != s->server.epoch || w->id == 0)
+        return; /* a server that is gone gave it that: numbers may mean something else by now */
+    check_once(s, w, submit, ordinal, p->instance);
+    check_given(s, w, submit, ordinal, p->instance);
+    if (was_cancelled(s, w, submit, ordinal))
+        sim_fail(s, "worker %u starts task %u of submit %u after it was told to kill it", w->number, ordinal, submit);
+}
+
+/* Nobody but the dead helper knew that it had started: the worker may try the same instance again. */
+void judge_unstart(struct sim *s, struct sim_worker *w, const struct process *p)
+{
+    uint32_t submit, ordinal;
+    if (!judge_submit_of(s, p->job, p->task, &submit, &ordinal))
+        return;
+    struct map_node *n = hqi_base_map_take(&s->judge.starts, attempt_key(w->epoch, submit, ordinal, p->instance));
+    if (n)
+        free_start(n, NULL);
+}
+
+void judge_stop(struct sim *s, struct sim_worker *w, const struct process *p)
+{
+    (void)s;
+    for (uint32_t r = 0; r < MEM; r++) {
+        uint64_t left = p->load[r];
+        for (uint32_t i = 0; i < p->n_labels[r] && left; i++) {
+            uint64_t mine = left < HQ_UNITS ? left : HQ_UNITS;
+            left -= mine;
+            if (p->labels[r][i] < MAX_LABELS)
+                w->load[r][p->labels[r][i]] -= mine;
+        }
+    }
+    w->mem_load -= p->load[MEM];
+}
+
+/* ---- the end ---- */
+
+bool judge_all_done(struct sim *s)
+{
+    const struct state *st = s->server.core ? hqi_core_core_state(s->server.core) : NULL;
+    for (uint32_t i = 1; st && i <= st->n_jobs; i++) {
+        const struct job *j = hqi_state_job(st, (hq_job_id){i});
+        if (j && !hqi_state_job_ended(j))
+            return false;
+    }
+    for (uint32_t i = 0; i < s->n_clients; i++)
+        if (!list_empty(&s->clients[i].asked))
+            return false;
+    return st != NULL;
+}
+
+static void trace_workers(struct sim *s, const struct state *st)
+{
+    for (uint32_t i = 1; i <= st->n_workers; i++) {
+        const struct worker *w = hqi_state_worker(st, (hq_worker_id){i});
+        if (w->end != HQ_WORKER_RUNNING)
+            continue;
+        sim_trace(s, "server: worker id %u, stopping %u, session %d, %u active, %u running, free %lld cpus", i, w->stopping,
+                  server_serves(s, i, s->server.epoch), w->n_active, w->n_running, (long long)w->free[0]);
+        list_for(it, &w->active) {
+            const struct piece *p = hqi_container(it, struct piece, in_worker);
+            sim_trace(s, "    submit %u task %u instance %u%s%s%s", p->submit->id, p->first, p->instance,
+                      p->booked ? " booked" : "", p->started ? " started" : "", p->retracting ? " retracting" : "");
+        }
+    }
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        if (s->workers[i]->state != WORKER_DEAD)
+            sim_trace(s, "worker %u: id %u epoch %llu, link %u, %u running, %u waiting%s, unacknowledged %llu", i, s->workers[i]->id,
+                      (unsigned long long)s->workers[i]->epoch, s->workers[i]->peer.state, hqi_tasks_n_running(s->workers[i]->tasks),
+                      hqi_tasks_n_waiting(s->workers[i]->tasks), s->workers[i]->holds ? ", holds" : "",
+                      (unsigned long long)s->workers[i]->peer.end.session.bytes);
+}
+
+void judge_complain(struct sim *s)
+{
+    const struct state *st = s->server.core ? hqi_core_core_state(s->server.core) : NULL;
+    for (uint32_t i = 1; st && i <= st->n_jobs; i++) {
+        const struct job *j = hqi_state_job(st, (hq_job_id){i});
+        if (j && !hqi_state_job_ended(j)) {
+            trace_workers(s, st);
+            sim_fail(s, "job %u has not ended: %llu wait, %llu run", i, (unsigned long long)j->counts[HQ_TASK_WAITING],
+                     (unsigned long long)j->counts[HQ_TASK_RUNNING]);
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < s->n_clients; i++)
+        if (!list_empty(&s->clients[i].asked)) {
+            const struct asked *a = hqi_container(s->clients[i].asked.next, struct asked, link);
+            sim_fail(s, "client %u waits for the answer to a command of kind %u (job %u)", i, a->kind, a->job);
+            return;
+        }
+    sim_fail(s, "the server is down");
+}
