@@ -199,8 +199,6 @@ static int check_entries(const struct spec *s, hq_error *err)
 
 static int check_numbers(const struct spec *s, hq_error *err)
 {
-    if (s->ids.count == 0)
-        return hqi_base_error_set(err, HQ_EINVAL, WHERE, "a submit has to have at least one task");
     if (s->crash_limit > MAX_CRASHES && s->crash_limit != CRASH_UNLIMITED)
         return hqi_base_error_set(err, HQ_EINVAL, WHERE, "the crash limit %u is above %u", s->crash_limit, MAX_CRASHES);
     if (s->time_limit_ms > HQI_MAX_DURATION_MS)

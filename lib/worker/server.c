@@ -24,8 +24,8 @@ int hqi_worker_server_send(struct hq_worker *w, const struct from_worker *m, hq_
 
 /* ---- connecting ---- */
 
-/* The server counts the time limit from now on, so it is told what is left. */
-/* What is left of the time limit, in whole seconds: what connecting took is not worth a fraction in every table. */
+/* The server counts the time limit from now on, so it is told what is left: in whole seconds, since what connecting took is
+ * not worth a fraction in every table. */
 static uint64_t limit_left(const struct hq_worker *w, uint64_t now)
 {
     uint64_t left_ms = w->ends_ns > now ? (w->ends_ns - now) / HQI_MS : 0;

@@ -181,6 +181,8 @@ void chaos_step(struct sim *s)
         become_calm(s);
         unstall_all(s);
     }
+    if (s->calm && s->workers[s->n_workers - 1]->state == WORKER_DEAD)
+        add_worker(s, true); /* somebody had asked for its end before */
     while (!s->calm && s->n_workers < s->p.n_workers)
         add_worker(s, false);
 }

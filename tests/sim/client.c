@@ -243,7 +243,7 @@ static struct asked *ask_jobs(struct sim *s, struct sim_client *c, uint8_t kind,
         cmd.u.jobs.since = sim_chance(s, 500) ? sim_below(s, 200) : 0;
     struct asked *a = ask(s, c, &cmd);
     a->job = job;
-    a->counts = kind == COMMAND_JOB_WAIT && !cmd.u.jobs.without_close;
+    a->counts = kind == COMMAND_JOB_WAIT && !cmd.u.jobs.without_close && judge_job_has(s, job, JOB_TOLD);
     return a;
 }
 

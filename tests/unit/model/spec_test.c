@@ -81,7 +81,7 @@ static const struct {
     {no_entries, HQ_OK, NULL},
     {never, HQ_OK, NULL},
     {forever, HQ_OK, NULL},
-    {no_ids, HQ_EINVAL, "a submit has to have at least one task"},
+    {no_ids, HQ_EINVAL, "2 entries for 0 tasks"},
     {no_argv, HQ_EINVAL, "No command arguments"},
     {nul_argv, HQ_EINVAL, "the command argument contains a NUL byte"},
     {many_argv, HQ_ELIMIT, "65537 command arguments, at most 65536 are allowed"},
