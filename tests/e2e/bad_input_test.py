@@ -268,6 +268,35 @@ def a_client_that_dies_in_a_wait(w):
 
 
 @case
+def too_few_descriptors(w):
+    """Said, and no abort of a library below."""
+    for n in (4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 40, 64):
+        p = w.start("run", "bash", "-c", f"ulimit -n {n}; exec hq run --worker-cpus=2 --detect-resources=none --stdout=none "
+                    "--stderr=none true")
+        code = p.wait()
+        assert code in (0, 1), f"{n} descriptors: exit code {code}\n{p.log()}"
+        assert code == 0 or p.log().strip(), f"{n} descriptors: failed without a word"
+    eq(code, 0, "with 64 descriptors")
+
+
+@case
+def closed_standard_streams(w):
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        p = w.start("run", "bash", "-c", f"hq run --worker-cpus=1 --detect-resources=none --array=1-3 --stdout=%{{TASK_ID}} "
+                    f"--stderr=none -- bash -c 'echo $HQ_TASK_ID; readlink /proc/$$/fd/0 /proc/$$/fd/2' {closed}")
+        assert p.wait() in (0, 1), p.log()
+        for i in (1, 2, 3):
+            eq(w.read(str(i)), f"{i}\n/dev/null\n/dev/null\n", closed)
+
+
+@case
+def output_that_cannot_be_written(w):
+    w.server()
+    p = w.start("list", "bash", "-c", "hq job list > /dev/full")
+    eq(p.wait(), 1)
+
+
+@case
 def server_dir_that_cannot_be_written(w):
     (w.base / "file").touch()
     r = w.hq("server", "start", "--server-dir", w.base / "file/x", rc=1)

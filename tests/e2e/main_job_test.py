@@ -193,6 +193,19 @@ def start_on_a_live_directory_is_refused(w):
 
 
 @case
+def several_starts_at_once_on_one_directory(w):
+    starts = [w.start("start", HQ, "server", "start") for _ in range(6)]
+    until(lambda: sum(p.alive() for p in starts) == 1, "all but one have been refused")
+    for p in starts:
+        has(p.log(), "| Server UID" if p.alive() else "is already online")
+    (winner,) = [p for p in starts if p.alive()]
+    eq(w.json("server", "info")["pid"], winner.pid)
+    w.hq("server", "stop")
+    eq(winner.wait(), 0)
+    eq([d for d in os.listdir(w.server_dir) if d == "hq-current"], [])
+
+
+@case
 def directories_are_numbered(w):
     (w.server_dir / "136").mkdir(parents=True)
     (w.server_dir / "other").mkdir()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """hq run: server, worker and client in one process, and nothing left behind."""
-import json, os, pty, re, select, signal, subprocess, time
+import fcntl, os, pty, re, select, shutil, signal, subprocess, termios, time
 
-from harness import HQ, case, eq, has, is_alive, main, until
+from harness import HQ, Skip, case, eq, has, is_alive, main, until
 
 RUN = ["run", "--worker-cpus=2", "--detect-resources=none"]
 
@@ -119,7 +119,7 @@ def on_terminal(w, *args, interrupt_at=None):
     """Exit code and output of a command that has a terminal; it gets a ^C once interrupt_at() is true."""
     master, slave = pty.openpty()
     p = subprocess.Popen([HQ, *args], stdin=slave, stdout=slave, stderr=slave, env=w.environ({"TERM": "xterm"}), cwd=w.work,
-                         start_new_session=True, preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0))  # TIOCSCTTY
+                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(slave)
     out, end = b"", time.monotonic() + 30
     while time.monotonic() < end:
@@ -166,6 +166,25 @@ def a_running_server_is_not_disturbed(w):
     w.server()
     w.hq(*RUN, "--stdout=none", "--stderr=none", "true")
     eq((w.json("job", "list", "--all"), w.workers()), ([], {}))
+
+
+@case
+def as_an_ordinary_user(w):
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv to become somebody else")
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*user, HQ, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        raise Skip(f"{HQ} cannot be run by other users")
+    for d in (w.base, w.home, w.work, w.tmp):
+        os.chown(d, 65534, 65534)
+    p = w.start("run", *user, HQ, *RUN, "--array=1-20", "--stdout=%{TASK_ID}", "--", "id", "-u")
+    eq(p.wait(), 0)
+    eq({w.read(str(i)) for i in range(1, 21)}, {"65534\n"})
+    w.script("t.sh", "#!/bin/bash\nsetsid sleep 600 &\necho $! > child\necho $$ > pid\nwait\n")
+    p = w.start("run", *user, HQ, *RUN, "--stdout=none", "--stderr=none", "./t.sh")
+    pids = [w.await_pid("pid"), w.await_pid("child")]
+    p.kill()
+    until(lambda: not any(map(is_alive, pids)), "the tasks are gone", 3)
 
 
 @case

@@ -14,6 +14,7 @@ void chaos_init(struct sim *s)
     static const uint64_t latencies[] = {HQI_MS / 2, HQI_MS, 5 * HQI_MS, 40 * HQI_MS};
     static const uint64_t gaps[] = {100 * HQI_MS, 300 * HQI_MS, HQI_SEC, 4 * HQI_SEC};
     static const uint64_t pauses[] = {40 * HQI_MS, 150 * HQI_MS, 500 * HQI_MS};
+    static const uint64_t syncs[] = {HQI_MS, 10 * HQI_MS, 100 * HQI_MS};
     static const uint64_t windows[] = {200, 2000, 1 << 20};
     struct params *p = &s->p;
     p->n_workers = (uint32_t)sim_between(s, 1, 6);
@@ -26,6 +27,7 @@ void chaos_init(struct sim *s)
     if (p->task_ns >= 100 * HQI_MS)
         p->max_tasks = p->max_tasks / 10 + 1;
     p->latency_ns = pick(s, latencies, 4);
+    p->sync_ns = pick(s, syncs, 3);
     p->fault_gap_ns = pick(s, gaps, 4);
     p->window = pick(s, windows, 3);
     p->failing = sim_chance(s, 400) ? 0 : (uint32_t)sim_below(s, 200);
@@ -151,7 +153,7 @@ static uint64_t enough(const struct sim *s)
         uint64_t n = j ? j->counts[HQ_TASK_WAITING] + j->counts[HQ_TASK_RUNNING] : 0;
         tasks += n < 1000000 ? n : 0; /* more will be cancelled */
     }
-    return 100 * HQI_SEC + tasks * (2 * s->p.task_ns + 10 * s->p.latency_ns + 50 * HQI_MS);
+    return 100 * HQI_SEC + tasks * (2 * s->p.task_ns + 10 * s->p.latency_ns + 2 * s->p.sync_ns + 50 * HQI_MS);
 }
 
 static void become_calm(struct sim *s)

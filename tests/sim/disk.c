@@ -56,7 +56,7 @@ void disk_step(struct sim *s)
     if (d->sync_at == NEVER && d->wanted && d->written > d->synced) {
         d->wanted = false;
         d->syncing = d->written;
-        d->sync_at = s->now + sim_about(s, 4 * HQI_MS);
+        d->sync_at = s->now + sim_about(s, s->p.sync_ns);
     }
 }
 

@@ -347,6 +347,31 @@ bool judge_all_done(struct sim *s)
     return st != NULL;
 }
 
+static void check_idle_worker(struct sim *s, const struct sim_worker *w)
+{
+    uint32_t specs = 0, processes = 0;
+    if (w->state != WORKER_ALIVE || !server_serves(s, w->id, w->epoch))
+        return;
+    for (uint32_t i = 0; i < w->n_helpers; i++) {
+        specs += w->helpers[i].n_specs;
+        processes += !list_empty(&w->helpers[i].processes);
+    }
+    if (hqi_tasks_n_running(w->tasks) + hqi_tasks_n_waiting(w->tasks) + processes > 0)
+        sim_fail(s, "worker %u still has tasks, and all jobs have ended", w->number);
+    if (specs)
+        sim_fail(s, "the helpers of worker %u remember %u specs, and all jobs have ended", w->number, specs);
+    for (uint32_t i = 0; i < MAX_LABELS; i++)
+        if (w->load[CPUS][i] || w->load[GPUS][i] || w->mem_load)
+            sim_fail(s, "worker %u still uses resources, and all jobs have ended", w->number);
+}
+
+void judge_end(struct sim *s)
+{
+    judge_restart(s); /* at the end, too, all that was told is true */
+    for (uint32_t i = 0; i < s->n_workers; i++)
+        check_idle_worker(s, s->workers[i]);
+}
+
 static void trace_workers(struct sim *s, const struct state *st)
 {
     for (uint32_t i = 1; i <= st->n_workers; i++) {

@@ -102,15 +102,17 @@ static void loop(struct sim *s)
     uint32_t still = 0;
     while (!s->failed) {
         step(s);
-        if (s->calm && judge_all_done(s))
+        if (s->done_at == NEVER && s->calm && judge_all_done(s))
+            s->done_at = s->now + 5 * HQI_SEC;
+        if (s->now >= s->done_at)
             return;
         uint64_t at = next(s);
         still = at <= s->now ? still + 1 : 0;
         if (still > MAX_STILL)
             sim_fail(s, "time stands still");
         if (at > s->now)
-            s->now = at;
-        if (s->now > s->end_at)
+            s->now = sim_least(at, s->done_at);
+        if (s->done_at == NEVER && s->now > s->end_at)
             judge_complain(s);
     }
 }
@@ -122,7 +124,7 @@ static void end(struct sim *s)
         if (hqi_tasks_verify(s->workers[i]->tasks, &err) < 0)
             sim_fail(s, "worker %u: %s", i, err.text);
     if (!s->failed && s->server.core)
-        judge_restart(s); /* at the end, too, all that was told is true */
+        judge_end(s);
 }
 
 bool sim_run(uint64_t seed, bool trace)
@@ -131,6 +133,7 @@ bool sim_run(uint64_t seed, bool trace)
     s->seed = s->random = seed;
     s->trace = trace;
     s->now = SIM_START;
+    s->done_at = NEVER;
     list_init(&s->conns);
     judge_init(s);
     chaos_init(s);

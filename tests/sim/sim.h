@@ -374,6 +374,7 @@ void judge_unstart(struct sim *s, struct sim_worker *w, const struct process *p)
 const struct known_submit *judge_submit_of(const struct sim *s, uint32_t job, uint32_t task, uint32_t *submit,
                                            uint32_t *ordinal);
 bool judge_all_done(struct sim *s);
+void judge_end(struct sim *s);      /* nothing is left behind */
 void judge_complain(struct sim *s); /* what has not ended in time */
 
 /* ---- chaos.c ---- */
@@ -386,7 +387,7 @@ struct params { /* of this seed */
     uint64_t act_ns;      /* between two commands of a client */
     uint32_t failing;     /* tasks in 1000 */
     uint64_t chaos_ns;    /* so long */
-    uint64_t latency_ns;
+    uint64_t latency_ns, sync_ns;
     uint64_t fault_gap_ns;
     uint64_t window;
     uint32_t max_workers;
@@ -398,6 +399,7 @@ struct params { /* of this seed */
 struct sim {
     uint64_t seed, random, now;
     bool trace, failed, calm; /* calm: no more faults */
+    uint64_t done_at;         /* all jobs have ended; some time later nothing is left of them */
     struct params p;
     struct list conns;
     struct disk disk;
