@@ -20,7 +20,10 @@
 #include "net/keys.h"
 #include "wire/session.h"
 
-#define PIPE_FRAMES 32               /* per peer and direction in libzmq; batches are 192 kB, so 6 MB at most of them */
+#define PIPE_FRAMES 32               /* per peer towards it in libzmq; batches are 192 kB, so 6 MB at most of them */
+/* And from it: more than its window ever holds. A pipe that is full makes libzmq 4.3 stop reading the connection, and
+ * when that ends before reading goes on, libzmq aborts at the next heartbeat (zmq_assert in out_event). */
+#define PIPE_FRAMES_IN 4096
 #define HANDSHAKE_MS 30000           /* 1,000 peers at once need seconds; a silent one is thrown out after this */
 #define BEATS_PER_HEARTBEAT 4        /* transport pings per heartbeat: one lost ping decides nothing */
 #define MAX_TTL_MS 6553000           /* the wire has 16 bits of deciseconds */
@@ -70,7 +73,7 @@ static int set_numbers(struct endpoint *e, uint32_t heartbeat_ms, hq_error *err)
     } table[] = {
         {ZMQ_LINGER, 0},
         {ZMQ_SNDHWM, PIPE_FRAMES},
-        {ZMQ_RCVHWM, PIPE_FRAMES},
+        {ZMQ_RCVHWM, PIPE_FRAMES_IN},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
         {ZMQ_HEARTBEAT_IVL, beat / BEATS_PER_HEARTBEAT},
         {ZMQ_HEARTBEAT_TIMEOUT, 2 * beat},

@@ -520,8 +520,7 @@ static int open_socket(struct link *l, hq_error *err)
         .zmq = l->o.zmq,
         .type = ZMQ_DEALER,
         .events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
-                  ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
+                  ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, /* PROTOCOL: see router.c */
         .heartbeat_ms = l->o.heartbeat_ms ? l->o.heartbeat_ms : DEFAULT_HEARTBEAT_MS,
         .curve_secret = l->curve_secret,
         .curve_public = l->curve_public,

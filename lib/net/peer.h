@@ -31,6 +31,7 @@ struct router {
     struct loop_timer ack_timer, retry_timer;
     struct arena scratch;  /* of the greeting in hand */
     struct buf out;        /* of the frame being built */
+    struct buf silent;     /* by file descriptor: 1 while the connection is there and has said nothing */
     uint64_t hush_until;   /* no line about garbage before this */
     uint64_t hushed;       /* lines that were kept back */
     uint16_t port;

@@ -149,7 +149,7 @@ static int check_directory(struct hq_server *s, const char *dir, void *zmq, hq_e
                               dir, dir);
 }
 
-int hqi_server_open_planes(struct hq_server *s, const hq_server_options *o, hq_error *err)
+static int open_planes(struct hq_server *s, const hq_server_options *o, hq_error *err)
 {
     void *zmq;
     int r = hqi_host_ctx_zmq(s->handle.ctx, &zmq, err);
@@ -166,7 +166,7 @@ int hqi_server_open_planes(struct hq_server *s, const hq_server_options *o, hq_e
 
 /* ---- the directory ---- */
 
-int hqi_server_open_publish(struct hq_server *s, const hq_server_options *o, hq_error *err)
+static int publish(struct hq_server *s, const hq_server_options *o, hq_error *err)
 {
     struct dir_path file;
     if (!o->server_dir)
@@ -185,6 +185,19 @@ int hqi_server_open_publish(struct hq_server *s, const hq_server_options *o, hq_
         r = hqi_serverdir_dir_publish(o->server_dir, p->instance.text, err);
     if (r >= 0)
         snprintf(p->dir.text, sizeof p->dir.text, "%s", o->server_dir);
+    return r;
+}
+
+int hqi_server_open_all(struct hq_server *s, const hq_server_options *o, hq_error *err)
+{
+    int lock = -1;
+    int r = o->server_dir ? hqi_serverdir_dir_lock(&lock, o->server_dir, err) : HQ_OK;
+    if (r >= 0)
+        r = open_planes(s, o, err);
+    if (r >= 0)
+        r = publish(s, o, err);
+    if (lock >= 0)
+        close(lock);
     return r;
 }
 

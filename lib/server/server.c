@@ -133,9 +133,7 @@ int hq_server_new(hq_server **ret, hq_ctx *ctx, const hq_server_options *opt, hq
     s->stopped = hqi_host_event_new(&s->handle, HQ_EVENT_STOPPED);
     r = s->stopped ? hqi_server_open_access(s, &o, err) : hqi_base_error_nomem(err, where);
     if (r >= 0)
-        r = hqi_server_open_planes(s, &o, err);
-    if (r >= 0)
-        r = hqi_server_open_publish(s, &o, err);
+        r = hqi_server_open_all(s, &o, err);
     if (r < 0) {
         hq_server_free(s);
         return r;

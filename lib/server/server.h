@@ -103,8 +103,8 @@ bool hqi_server_probe_is_alive(struct hq_server *s, void *zmq, const struct acce
 
 /* ---- open.c: options, access record, directory ---- */
 int hqi_server_open_access(struct hq_server *s, const hq_server_options *o, hq_error *err);
-int hqi_server_open_planes(struct hq_server *s, const hq_server_options *o, hq_error *err);
-int hqi_server_open_publish(struct hq_server *s, const hq_server_options *o, hq_error *err);
+/* Planes and publication, with other starts in the same directory kept waiting. */
+int hqi_server_open_all(struct hq_server *s, const hq_server_options *o, hq_error *err);
 void hqi_server_open_unpublish(struct hq_server *s); /* hq-current goes; nothing published: nothing happens */
 
 #endif

@@ -5,14 +5,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,6 +23,8 @@
 #define CURRENT "hq-current"
 #define MAX_NUMBER 999999999u
 #define TRIES 1000u /* of claiming a number that others claim, too */
+#define LOCK_PAUSE_NS 10000000 /* between tries to lock, which together take 5 s: far more than a start needs */
+#define LOCK_TRIES 500u
 
 static const char where[] = "serverdir";
 
@@ -105,6 +110,29 @@ static int make_parents(const char *dir, hq_error *err)
     }
     if (!is_directory(dir))
         return hqi_base_error_set(err, HQ_ENOENT, where, "\"%s\" is not a directory", dir);
+    return HQ_OK;
+}
+
+int hqi_serverdir_dir_lock(int *ret, const char *dir, hq_error *err)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+    int rc = make_parents(dir, err);
+    *ret = -1;
+    if (rc < 0)
+        return rc;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return HQ_OK; /* what comes next will say why */
+    for (unsigned i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            *ret = fd;
+            return HQ_OK;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    close(fd);
     return HQ_OK;
 }
 

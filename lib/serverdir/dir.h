@@ -25,6 +25,10 @@ int hqi_serverdir_dir_default(struct dir_path *ret, hq_error *err);
 int hqi_serverdir_dir_resolve(struct dir_path *ret, const char *dir, hq_error *err);
 int hqi_serverdir_dir_join(struct dir_path *ret, const char *dir, const char *name, hq_error *err);
 
+/* Keeps others who start a server in `dir` (made with all its parents) waiting until the fd that is written to *ret is closed:
+ * between the look for a living server and publish. -1 where the file system knows no such locks, or when somebody
+ * has held it for 5 s. HQ_ESYS: the directory cannot be made. */
+int hqi_serverdir_dir_lock(int *ret, const char *dir, hq_error *err);
 /* Makes `dir` with all its parents, and in it the next instance: the highest number there is, plus one. HQ_ESYS. */
 int hqi_serverdir_dir_create(struct dir_path *ret, const char *dir, hq_error *err);
 /* hq-current now points to `instance`, a path made by create. HQ_ESYS. */

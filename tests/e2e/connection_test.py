@@ -67,8 +67,11 @@ class Proxy(threading.Thread):
             every = list(self.pairs)
             self.pairs.clear()
         for s in every:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, as from a broken network
-            s.close()
+            try:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, as of a broken network
+                s.close()
+            except OSError:
+                pass  # the forwarding thread was quicker
 
     def end(self):
         self.open = False
@@ -131,9 +134,8 @@ def cuts_at_random_moments(w):
 
 @case
 def spoiled_bytes_are_noticed(w):
-    """Such a connection is dead for libzmq, but not closed: the heartbeat finds out."""
     proxy, d = through_proxy(w, "worker")
-    w.worker("--server-dir", d, "--heartbeat=500ms", cpus=2)
+    w.worker("--server-dir", d, cpus=2)
     job = w.submit("--array=1-200", *COUNTED)
     for k in range(1, 4):
         until(lambda: w.stats(job)["finished"] >= 40 * k, "some more have finished")

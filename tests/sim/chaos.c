@@ -15,6 +15,7 @@ void chaos_init(struct sim *s)
     static const uint64_t gaps[] = {100 * HQI_MS, 300 * HQI_MS, HQI_SEC, 4 * HQI_SEC};
     static const uint64_t pauses[] = {40 * HQI_MS, 150 * HQI_MS, 500 * HQI_MS};
     static const uint64_t syncs[] = {HQI_MS, 10 * HQI_MS, 100 * HQI_MS};
+    static const uint64_t shortages[] = {5, 50, 300};
     static const uint64_t windows[] = {200, 2000, 1 << 20};
     struct params *p = &s->p;
     p->n_workers = (uint32_t)sim_between(s, 1, 6);
@@ -39,6 +40,7 @@ void chaos_init(struct sim *s)
     p->helper_crashes = sim_chance(s, 500);
     p->clock_jumps = sim_chance(s, 400);
     p->stalls = sim_chance(s, 300);
+    p->starves = sim_chance(s, 200) ? (uint32_t)pick(s, shortages, 3) : 0;
     p->chaos_ns = sim_between(s, 5, 20) * HQI_SEC;
     s->calm_at = s->now + p->chaos_ns;
     s->end_at = NEVER;
@@ -160,6 +162,7 @@ static void become_calm(struct sim *s)
 {
     sim_trace(s, "chaos: it is over");
     s->calm = true;
+    s->server.starved = false;
     s->fault_at = s->calm_at = NEVER;
     s->end_at = s->now + enough(s);
     add_worker(s, true);

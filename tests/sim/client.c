@@ -182,7 +182,7 @@ static void submit(struct sim *s, struct sim_client *c)
     } else if (sim_chance(s, 150)) {
         fill_entries(s, spec, count_tasks(s));
     } else if (sim_chance(s, 150)) {
-        cmd.u.submit.n_auto = (uint32_t)sim_between(s, 1, 4);
+        cmd.u.submit.n_auto = (uint32_t)sim_below(s, 4);
     } else {
         fill_ids(s, spec, cmd.u.submit.job.n ? (uint32_t)sim_below(s, 5000) : (uint32_t)sim_below(s, 3));
     }
@@ -293,7 +293,9 @@ static void look_around(struct sim *s, struct sim_client *c)
 static void act(struct sim *s, struct sim_client *c)
 {
     uint64_t dice = sim_below(s, 100);
-    if (dice < 40 && s->jobs_asked < s->p.n_jobs)
+    if (s->jobs_asked >= s->p.n_jobs)
+        dice = 44 + dice / 2;
+    if (dice < 40)
         submit(s, c);
     else if (dice < 44)
         open_job(s, c);
@@ -344,6 +346,10 @@ static void take_page(struct sim *s, const struct asked *a, const struct task_pa
 
 static void take_reply(struct sim *s, struct sim_client *c, struct asked *a, const struct reply_view *r)
 {
+    if (r->code == HQ_ENOMEM && s->p.starves) {
+        send(s, c, a);
+        return;
+    }
     if (!is_possible(r->code))
         sim_fail(s, "a command of kind %u was answered with %d: %.*s", a->kind, r->code, (int)r->text.n, r->text.p);
     if (r->code == HQ_OK && a->parts_left && r->job.n == 0) {

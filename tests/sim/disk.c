@@ -27,6 +27,11 @@ static uint64_t position_of(const struct disk *d, uint32_t records)
     return records ? d->records[records - 1].position : 0;
 }
 
+bool disk_is_synced(const struct sim *s, uint64_t position)
+{
+    return !s->disk.on || position_of(&s->disk, s->disk.synced) >= position;
+}
+
 bool disk_is_safe(struct sim *s, uint64_t position, uint8_t class)
 {
     struct disk *d = &s->disk;
@@ -34,7 +39,7 @@ bool disk_is_safe(struct sim *s, uint64_t position, uint8_t class)
         return true;
     if (class == OUT_WRITTEN)
         return position_of(d, d->written) >= position;
-    if (position_of(d, d->synced) >= position)
+    if (disk_is_synced(s, position))
         return true;
     d->wanted = true;
     return false;

@@ -48,9 +48,10 @@ static void note_request(struct known_submit *k, const struct request_variant *v
             }
 }
 
-void judge_fact(struct sim *s, const struct fact *f)
+void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
 {
     struct judge *j = &s->judge;
+    j->facts[f->kind]++;
     if (f->kind != FACT_SUBMIT)
         return;
     uint32_t number = f->u.submit.submit;
@@ -61,7 +62,7 @@ void judge_fact(struct sim *s, const struct fact *f)
     }
     struct known_submit *k = &j->submits[number];
     hqi_base_arena_free(k->mem); /* of one that a crash took away */
-    *k = (struct known_submit){.job = f->u.submit.job.n, .mem = hqi_base_arena_new(&hqi_base_alloc_libc)};
+    *k = (struct known_submit){.job = f->u.submit.job.n, .position = position, .mem = hqi_base_arena_new(&hqi_base_alloc_libc)};
     hqi_model_intset_copy(&k->ids, k->mem, &f->u.submit.spec->ids);
     note_request(k, &f->u.submit.spec->request.variants[0]);
 }
@@ -89,10 +90,22 @@ void judge_state(struct sim *s)
     hq_error err;
     if (++s->judge.checks % CHECK_EVERY != 0 && !s->trace)
         return;
+    bool starved = s->server.starved;
+    s->server.starved = false; /* the judge has memory */
     if (hqi_state_verify(st, &err) < 0)
         sim_fail(s, "the state is broken: %s", err.text);
+    s->server.starved = starved;
     if (hqi_state_digest(st) != hqi_state_digest(hqi_core_core_state(s->server.replica)))
         sim_fail(s, "the state is not what its facts make of nothing");
+}
+
+void judge_worker(struct sim *s, struct sim_worker *w)
+{
+    hq_error err;
+    w->judged = true;
+    if (hqi_tasks_verify(w->tasks, &err) < 0)
+        sim_fail(s, "worker %u: %s", w->number, err.text);
+    w->judged = false;
 }
 
 /* ---- what was told ---- */
@@ -299,6 +312,8 @@ void judge_start(struct sim *s, struct sim_worker *w, struct process *p)
     check_load(s, w, p, k);
     if (w->epoch != s->server.epoch || w->id == 0)
         return; /* a server that is gone gave it that: numbers may mean something else by now */
+    if (server_serves(s, w->id, w->epoch) && !disk_is_synced(s, k->position))
+        sim_fail(s, "worker %u starts task %u of job %u, whose submit is not synced", w->number, p->task, p->job);
     check_once(s, w, submit, ordinal, p->instance);
     check_given(s, w, submit, ordinal, p->instance);
     if (was_cancelled(s, w, submit, ordinal))
@@ -358,18 +373,34 @@ static void check_idle_worker(struct sim *s, const struct sim_worker *w)
     }
     if (hqi_tasks_n_running(w->tasks) + hqi_tasks_n_waiting(w->tasks) + processes > 0)
         sim_fail(s, "worker %u still has tasks, and all jobs have ended", w->number);
-    if (specs)
+    if (specs && !s->p.starves)
         sim_fail(s, "the helpers of worker %u remember %u specs, and all jobs have ended", w->number, specs);
     for (uint32_t i = 0; i < MAX_LABELS; i++)
         if (w->load[CPUS][i] || w->load[GPUS][i] || w->mem_load)
             sim_fail(s, "worker %u still uses resources, and all jobs have ended", w->number);
 }
 
+/* So that people see whether a seed has tried what they look for. */
+static void trace_counts(struct sim *s)
+{
+    static const char *const names[] = {"",         "start",   "open",       "submit", "close",  "cancel",
+                                        "abort",    "forget",  "join",       "stop",   "lost",   "handout",
+                                        "retract",  "return",  "started",    "ended",  "crashed"};
+    for (uint32_t i = 1; i <= FACT_CRASHED; i++)
+        sim_trace(s, "facts: %5llu %s", (unsigned long long)s->judge.facts[i], names[i]);
+    sim_trace(s, "sessions resumed: %llu", (unsigned long long)s->judge.resumed);
+}
+
 void judge_end(struct sim *s)
 {
+    trace_counts(s);
+    if (!s->server.core)
+        return;
     judge_restart(s); /* at the end, too, all that was told is true */
-    for (uint32_t i = 0; i < s->n_workers; i++)
+    for (uint32_t i = 0; i < s->n_workers; i++) {
+        judge_worker(s, s->workers[i]);
         check_idle_worker(s, s->workers[i]);
+    }
 }
 
 static void trace_workers(struct sim *s, const struct state *st)

@@ -23,6 +23,18 @@ static void wake(struct sim *s)
     s->server.tick_at = sim_least(s->server.tick_at, at);
 }
 
+/* ---- memory ---- */
+
+static void *allocate(void *user, void *ptr, size_t size)
+{
+    struct sim *s = user;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return s->server.starved && sim_chance(s, s->p.starves) ? NULL : realloc(ptr, size);
+}
+
 /* ---- facts ---- */
 
 static void feed(struct sim *s, struct core *c, struct bytes record)
@@ -49,7 +61,7 @@ static void on_facts(void *user, uint64_t position, const struct fact *facts, ui
     if (record.failed)
         sim_fail(s, "facts at %llu cannot be encoded", (unsigned long long)position);
     for (uint32_t i = 0; i < n; i++)
-        judge_fact(s, &facts[i]);
+        judge_fact(s, &facts[i], position + i);
     if (s->disk.on)
         disk_append(s, hqi_base_buf_bytes(&record), position + n - 1);
     feed(s, s->server.replica, hqi_base_buf_bytes(&record));
@@ -84,7 +96,7 @@ bool server_serves(const struct sim *s, uint32_t worker, uint64_t epoch)
     return s->server.core && s->server.epoch == epoch && worker && find_worker(s, worker);
 }
 
-static void drop_outcomes(struct list *ends)
+static void drop_results(struct list *ends)
 {
     for (struct list *l; (l = list_pop_front(ends));)
         free(hqi_container(l, struct result, link));
@@ -99,9 +111,10 @@ static void session_free(struct session_end *e)
         free(hqi_container(l, struct held, link));
     for (struct list *l; (l = list_pop_front(&e->unsafe));) {
         struct unsafe *u = hqi_container(l, struct unsafe, link);
-        drop_outcomes(&u->ends);
+        drop_results(&u->ends);
         free(u);
     }
+    sim_parcel_drop(&e->backlog);
     hqi_net_session_fini(&e->session);
     free(e);
 }
@@ -161,7 +174,7 @@ static void release(struct sim *s, struct session_end *e)
         hqi_net_session_set_safe(&e->session, u->number);
         list_for(it, &u->ends)
             judge_acknowledged(s, e->worker, hqi_container(it, struct result, link));
-        drop_outcomes(&u->ends);
+        drop_results(&u->ends);
         list_unlink(&u->link);
         free(u);
     }
@@ -245,6 +258,7 @@ static void open_session(struct sim *s, struct conn *c, const struct hello *h)
     hqi_net_session_init(&e->session, &hqi_base_alloc_libc, s->server.epoch << 32 | ++s->server.next_session);
     list_init(&e->held);
     list_init(&e->unsafe);
+    list_init(&e->backlog);
     e->uid = h->uid;
     e->is_worker = bytes_is(h->token, "w");
     list_push_back(&s->server.sessions, &e->link);
@@ -267,6 +281,7 @@ static void resume_session(struct sim *s, struct conn *c, const struct hello *h)
         return;
     }
     attach(s, e, c, h->epoch);
+    s->judge.resumed++;
     welcome(s, e, true);
 }
 
@@ -285,7 +300,7 @@ static void on_hello(struct sim *s, struct conn *c, const struct frame *f)
 
 /* ---- frames ---- */
 
-static void keep_outcomes(struct unsafe *u, const struct report *r)
+static void keep_results(struct unsafe *u, const struct report *r)
 {
     for (uint32_t i = 0; i < r->n_ended; i++)
         for (uint32_t k = 0; k < r->ended[i].n; k++) {
@@ -330,7 +345,7 @@ static int on_worker_data(struct sim *s, struct session_end *e, const struct now
         hqi_core_on_worker_ending(s->server.core, now, (hq_worker_id){e->worker}, m.u.ending);
         return HQ_OK;
     }
-    keep_outcomes(u, &m.u.report);
+    keep_results(u, &m.u.report);
     return hqi_core_on_report(s->server.core, now, (hq_worker_id){e->worker}, &m.u.report, err);
 }
 
@@ -344,21 +359,54 @@ static int on_client_data(struct sim *s, struct session_end *e, const struct now
     return HQ_OK;
 }
 
-static void on_data(struct sim *s, struct session_end *e, const struct frame *f)
+/* HQ_ENOMEM: nothing of it is acknowledged, it is to be given again. */
+static int take_data(struct sim *s, struct session_end *e, uint64_t number, struct bytes payload)
 {
     struct now now = server_now(s);
     struct unsafe *u = calloc(1, sizeof *u);
     hq_error err = {0};
     list_init(&u->ends);
     hqi_base_arena_clear(&s->server.mem);
-    int r = e->is_worker ? on_worker_data(s, e, &now, f->payload, u, &err) : on_client_data(s, e, &now, f->payload, &err);
-    if (r < 0)
+    int r = e->is_worker ? on_worker_data(s, e, &now, payload, u, &err) : on_client_data(s, e, &now, payload, &err);
+    if (r < 0 && !(r == HQ_ENOMEM && s->p.starves))
         sim_fail(s, "the server refuses an honest message: %s", err.text);
     drain(s);
-    u->number = f->number;
+    wake(s);
+    if (r == HQ_ENOMEM) {
+        drop_results(&u->ends);
+        free(u);
+        return r;
+    }
+    u->number = number;
     u->position = hqi_core_core_state(s->server.core)->position;
     list_push_back(&e->unsafe, &u->link);
-    wake(s);
+    return HQ_OK;
+}
+
+/* The number of a frame that waits is kept as the time of its parcel. */
+static void on_data(struct sim *s, struct session_end *e, const struct frame *f)
+{
+    if (!list_empty(&e->backlog) || take_data(s, e, f->number, f->payload) == HQ_ENOMEM) {
+        sim_parcel_push(&e->backlog, f->number, f->payload);
+        s->server.retry_at = sim_least(s->server.retry_at, s->now + 20 * HQI_MS);
+    }
+}
+
+static void retry(struct sim *s)
+{
+    s->server.retry_at = NEVER;
+    list_for(it, &s->server.sessions) {
+        struct session_end *e = session_of(it);
+        while (!list_empty(&e->backlog)) {
+            struct parcel *p = hqi_container(e->backlog.next, struct parcel, link);
+            if (take_data(s, e, p->at, (struct bytes){p->bytes, p->n}) == HQ_ENOMEM) {
+                s->server.retry_at = s->now + 20 * HQI_MS;
+                break;
+            }
+            list_unlink(&p->link);
+            free(p);
+        }
+    }
 }
 
 void server_on_frame(struct sim *s, struct conn *c, struct bytes frame)
@@ -441,6 +489,8 @@ void server_step(struct sim *s)
         return;
     judge_sessions(s);
     lose_old_workers(s);
+    if (s->now >= v->retry_at)
+        retry(s);
     if (s->now >= v->tick_at)
         tick(s);
     list_for(it, &v->sessions) {
@@ -452,7 +502,7 @@ void server_step(struct sim *s)
 uint64_t server_next(const struct sim *s)
 {
     const struct server *v = &s->server;
-    uint64_t at = v->tick_at;
+    uint64_t at = sim_least(v->tick_at, v->retry_at);
     if (!v->core)
         return v->restart_at;
     list_for(it, &v->sessions) {
@@ -470,8 +520,10 @@ static struct core *make_core(struct sim *s, bool live)
 {
     struct core *c = NULL;
     struct core_options o = {.alloc = &hqi_base_alloc_libc};
-    if (live)
+    if (live) {
+        o.alloc = &s->server.alloc;
         o.on_facts = on_facts;
+    }
     o.user = s;
     o.info.version = bytes_of("sim");
     if (hqi_core_core_new(&c, &o, NULL) < 0)
@@ -501,6 +553,9 @@ static void start(struct sim *s)
     struct server *v = &s->server;
     hq_error err;
     struct now now;
+    v->starved = false;
+    v->retry_at = NEVER;
+    v->alloc = (struct alloc){allocate, s};
     v->core = make_core(s, true);
     v->replica = make_core(s, false);
     for (uint32_t i = 0; i < s->disk.n; i++) {
@@ -517,6 +572,7 @@ static void start(struct sim *s)
     v->epoch = hqi_core_core_state(v->core)->epoch;
     v->tick_at = s->now;
     note_old_workers(s);
+    v->starved = s->p.starves > 0 && !s->calm;
     sim_trace(s, "server: started, epoch %llu, position %llu", (unsigned long long)v->epoch,
               (unsigned long long)hqi_core_core_state(v->core)->position);
 }

@@ -113,6 +113,7 @@ struct session_end {
     uint64_t lost_at;    /* while not connected */
     struct list held;    /* of struct held */
     struct list unsafe;  /* of struct unsafe: received, and not safe yet */
+    struct list backlog; /* of parcels with numbers: memory was short */
 };
 
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_UP, LINK_OVER };
@@ -167,6 +168,7 @@ struct disk {
 
 void disk_append(struct sim *s, struct bytes record, uint64_t position);
 bool disk_is_safe(struct sim *s, uint64_t position, uint8_t class); /* and asks for a sync if that would help */
+bool disk_is_synced(const struct sim *s, uint64_t position);
 void disk_step(struct sim *s);
 uint64_t disk_next(const struct sim *s);
 void disk_crash(struct sim *s, bool node); /* what survives is then written and synced */
@@ -206,6 +208,9 @@ struct server {
     uint32_t n_old;
     struct arena mem;
     struct buf frame;
+    struct alloc alloc;        /* of the core: fails now and then */
+    bool starved;
+    uint64_t retry_at;         /* for backlogs */
 };
 
 void server_init(struct sim *s);
@@ -259,6 +264,14 @@ void helper_crash(struct sim *s, struct sim_worker *w, struct helper *h);
 
 /* ---- worker.c ---- */
 
+struct late { /* a message for a worker that has no memory for it, now or for the one before it */
+    struct list link;
+    uint64_t number;  /* of the server's frame */
+    uint32_t done;    /* items that were taken */
+    size_t n;
+    char bytes[];
+};
+
 enum worker_state { WORKER_ALIVE, WORKER_ENDING, WORKER_DEAD };
 
 struct result { /* of an attempt, kept until it is acknowledged */
@@ -275,6 +288,11 @@ struct sim_worker {
     struct tasks *tasks;          /* owned */
     struct helper helpers[2];
     uint32_t n_helpers;
+    struct list late[3]; /* of struct late: from the server, from each helper */
+    uint64_t retry_at;
+    struct alloc alloc;  /* of its core: fails now and then */
+    struct sim *sim;     /* borrowed */
+    bool judged;         /* the judge looks at it, and has memory */
     uint32_t id;       /* 0: not registered */
     uint64_t epoch;    /* of the server that registered it */
     uint64_t ends_at;  /* its time limit; NEVER */
@@ -331,6 +349,7 @@ void client_finish(struct sim *s, struct sim_client *c);
 struct known_submit { /* from the facts */
     uint32_t job;
     struct arena *mem; /* owned */
+    uint64_t position;
     struct intset ids;
     uint64_t amount[RESOURCES];
     bool all[RESOURCES];
@@ -351,15 +370,17 @@ struct judge {
     struct { uint64_t key; uint32_t job; } keys[512];
     uint32_t n_keys;
     struct map starts;            /* of attempts; owned */
-    uint64_t checks;
+    uint64_t checks, facts[FACT_CRASHED + 1]; /* by kind */
+    uint64_t resumed;             /* sessions */
 };
 
 enum { JOB_TOLD = 1, JOB_ENDED_TOLD = 2, JOB_MAY_BE_FORGOTTEN = 4, JOB_OPEN = 8 };
 
 void judge_init(struct sim *s);
 void judge_fini(struct sim *s);
-void judge_fact(struct sim *s, const struct fact *f);
+void judge_fact(struct sim *s, const struct fact *f, uint64_t position);
 void judge_state(struct sim *s);   /* after a tick */
+void judge_worker(struct sim *s, struct sim_worker *w);
 void judge_restart(struct sim *s); /* what was told is still true */
 void judge_told_job(struct sim *s, uint64_t key, uint32_t job);
 void judge_told_ended(struct sim *s, uint32_t job);
@@ -382,6 +403,7 @@ void judge_complain(struct sim *s); /* what has not ended in time */
 struct params { /* of this seed */
     uint32_t n_workers, n_clients, n_jobs;
     bool faults, restarts, node_crashes, helper_crashes, clock_jumps, stalls;
+    uint32_t starves;     /* allocations in 1000 that fail */
     uint32_t max_tasks;
     uint64_t task_ns;     /* usual duration */
     uint64_t act_ns;      /* between two commands of a client */

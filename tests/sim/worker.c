@@ -11,6 +11,17 @@
 
 /* ---- making ---- */
 
+static void *allocate(void *user, void *ptr, size_t size)
+{
+    struct sim_worker *w = user;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    bool starved = w->tasks && !w->judged && w->sim->p.starves && !w->sim->calm;
+    return starved && sim_chance(w->sim, w->sim->p.starves) ? NULL : realloc(ptr, size);
+}
+
 static struct worker_config *make_config(struct sim *s, struct sim_worker *w, bool big)
 {
     struct worker_config *c = hqi_model_config_new(&hqi_base_alloc_libc);
@@ -48,7 +59,7 @@ static struct worker_config *make_config(struct sim *s, struct sim_worker *w, bo
 
 static void make_tasks(struct sim *s, struct sim_worker *w)
 {
-    const struct tasks_options o = {.alloc = &hqi_base_alloc_libc, .config = w->config, .n_helpers = w->n_helpers,
+    const struct tasks_options o = {.alloc = &w->alloc, .config = w->config, .n_helpers = w->n_helpers,
                                     .ends_mono_ns = w->ends_at == NEVER ? 0 : w->ends_at};
     hq_error err;
     if (hqi_tasks_tasks_new(&w->tasks, &o, &err) < 0)
@@ -59,6 +70,11 @@ struct sim_worker *worker_new(struct sim *s, bool big)
 {
     struct sim_worker *w = calloc(1, sizeof *w);
     w->number = s->n_workers;
+    w->sim = s;
+    w->alloc = (struct alloc){allocate, w};
+    for (uint32_t i = 0; i < 3; i++)
+        list_init(&w->late[i]);
+    w->retry_at = NEVER;
     w->n_helpers = (uint32_t)sim_between(s, 1, 2);
     for (uint32_t i = 0; i < w->n_helpers; i++)
         helper_init(&w->helpers[i]);
@@ -74,8 +90,16 @@ struct sim_worker *worker_new(struct sim *s, bool big)
     return w;
 }
 
+static void drop_late(struct list *q)
+{
+    for (struct list *l; (l = list_pop_front(q));)
+        free(hqi_container(l, struct late, link));
+}
+
 void worker_free(struct sim *s, struct sim_worker *w)
 {
+    for (uint32_t i = 0; i < 3; i++)
+        drop_late(&w->late[i]);
     for (uint32_t i = 0; i < w->n_helpers; i++)
         helper_fini(s, w, &w->helpers[i]);
     hqi_tasks_tasks_free(w->tasks);
@@ -151,6 +175,7 @@ void worker_on_over(struct sim *s, struct peer *p)
         return;
     }
     hqi_tasks_reset(w->tasks);
+    drop_late(&w->late[0]);
     link_fini(p);
     link_init(s, p, true, w);
     w->id = 0;
@@ -182,70 +207,131 @@ static void note_cancelled(const struct sim *s, struct sim_worker *w, const stru
         }
 }
 
-static void on_item(struct sim *s, struct sim_worker *w, const struct now *now, struct to_worker *m)
+static int on_item(struct sim *s, struct sim_worker *w, const struct now *now, struct to_worker *m)
 {
     hq_error err;
     if (m->kind == TO_WORKER_STOP) {
         sim_trace(s, "worker %u: told to stop", w->number);
         link_bye(s, &w->peer);
         begin_end(s, w, false);
-        return;
+        return HQ_OK;
     }
-    if (hqi_tasks_on_server(w->tasks, now, m, &err) < 0)
+    int r = hqi_tasks_on_server(w->tasks, now, m, &err);
+    if (r < 0 && !(r == HQ_ENOMEM && s->p.starves))
         sim_fail(s, "worker %u refuses what its server says: %s", w->number, err.text);
-    if (m->kind == TO_WORKER_CANCEL)
+    if (r >= 0 && m->kind == TO_WORKER_CANCEL)
         note_cancelled(s, w, m);
+    return r;
+}
+
+/* Returns how many items are done. */
+static uint32_t take_items(struct sim *s, struct sim_worker *w, const struct to_worker_batch *b, uint32_t done)
+{
+    const struct now now = {s->now, 0};
+    bool lacking = false;
+    for (uint32_t i = 0; i < b->n; i++) {
+        struct to_worker *m = (struct to_worker *)&b->items[i];
+        if (i == done && w->state == WORKER_ALIVE && !lacking)
+            lacking = on_item(s, w, &now, m) == HQ_ENOMEM;
+        done += i == done && !lacking;
+        if (m->kind == TO_WORKER_SPEC)
+            hqi_model_spec_free((struct spec *)m->u.spec.spec);
+    }
+    return done;
+}
+
+/* False: memory was short; *done items were taken. */
+static bool take_frame(struct sim *s, struct sim_worker *w, uint64_t number, struct bytes payload, uint32_t *done)
+{
+    struct to_worker_batch batch = {0};
+    struct arena mem;
+    hq_error err;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    if (hqi_wire_worker_decode_to(&batch, payload, &hqi_base_alloc_libc, &mem, &err) < 0)
+        sim_fail(s, "worker %u cannot read its server: %s", w->number, err.text);
+    if (batch.has_registered) {
+        w->id = batch.registered.worker.n;
+        w->epoch = w->peer.server_epoch;
+    }
+    *done = take_items(s, w, &batch, *done);
+    bool all = *done >= batch.n;
+    hqi_base_arena_fini(&mem);
+    if (all)
+        hqi_net_session_set_safe(&w->peer.end.session, number);
+    return all;
+}
+
+static void keep_late(struct sim *s, struct sim_worker *w, uint32_t from, uint64_t number, uint32_t done, struct bytes b)
+{
+    struct late *l = malloc(sizeof *l + b.n);
+    l->number = number;
+    l->done = done;
+    l->n = b.n;
+    memcpy(l->bytes, b.p, b.n);
+    list_push_back(&w->late[from], &l->link);
+    w->retry_at = sim_least(w->retry_at, s->now + 10 * HQI_MS);
 }
 
 void worker_on_data(struct sim *s, struct peer *p, uint64_t number, struct bytes payload)
 {
     struct sim_worker *w = p->owner;
-    const struct now now = {s->now, 0};
-    struct to_worker_batch batch;
-    struct arena mem;
-    hq_error err;
-    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
-    if (hqi_wire_worker_decode_to(&batch, payload, &hqi_base_alloc_libc, &mem, &err) < 0) {
-        sim_fail(s, "worker %u cannot read its server: %s", w->number, err.text);
-        batch.n = 0;
-    }
-    if (batch.has_registered) {
-        w->id = batch.registered.worker.n;
-        w->epoch = p->server_epoch;
-    }
-    for (uint32_t i = 0; i < batch.n; i++) {
-        struct to_worker *m = (struct to_worker *)&batch.items[i];
-        if (w->state == WORKER_ALIVE)
-            on_item(s, w, &now, m);
-        if (m->kind == TO_WORKER_SPEC)
-            hqi_model_spec_free((struct spec *)m->u.spec.spec);
-    }
-    hqi_base_arena_fini(&mem);
-    hqi_net_session_set_safe(&p->end.session, number);
+    uint32_t done = 0;
+    if (!list_empty(&w->late[0]) || !take_frame(s, w, number, payload, &done))
+        keep_late(s, w, 0, number, done, payload);
 }
 
 /* ---- the helpers' words ---- */
 
-void worker_from_helper(struct sim *s, struct sim_worker *w, uint32_t helper, struct bytes packet)
+static bool take_packet(struct sim *s, struct sim_worker *w, uint32_t helper, struct bytes packet, uint32_t *done)
 {
     const struct now now = {s->now, 0};
     struct from_helper *items;
     struct arena mem;
-    uint32_t n;
+    uint32_t n = 0;
     hq_error err;
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
-    if (hqi_wire_helper_decode_from(&items, &n, packet, &mem, &err) < 0) {
+    if (hqi_wire_helper_decode_from(&items, &n, packet, &mem, &err) < 0)
         sim_fail(s, "worker %u cannot read its helper: %s", w->number, err.text);
-        n = 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        hqi_tasks_on_helper(w->tasks, &now, helper, &items[i], &err);
+    while (*done < n && hqi_tasks_on_helper(w->tasks, &now, helper, &items[*done], &err) >= 0)
+        ++*done;
+    if (*done < n && !s->p.starves)
+        sim_fail(s, "worker %u refuses what its helper says: %s", w->number, err.text);
     hqi_base_arena_fini(&mem);
+    return *done == n;
+}
+
+void worker_from_helper(struct sim *s, struct sim_worker *w, uint32_t helper, struct bytes packet)
+{
+    uint32_t done = 0;
+    if (!list_empty(&w->late[1 + helper]) || !take_packet(s, w, helper, packet, &done))
+        keep_late(s, w, 1 + helper, 0, done, packet);
+}
+
+static bool take_late(struct sim *s, struct sim_worker *w, uint32_t from)
+{
+    while (!list_empty(&w->late[from])) {
+        struct late *l = hqi_container(w->late[from].next, struct late, link);
+        const struct bytes b = {l->bytes, l->n};
+        if (from ? !take_packet(s, w, from - 1, b, &l->done) : !take_frame(s, w, l->number, b, &l->done))
+            return false;
+        list_unlink(&l->link);
+        free(l);
+    }
+    return true;
+}
+
+static void retry(struct sim *s, struct sim_worker *w)
+{
+    w->retry_at = NEVER;
+    for (uint32_t i = 0; i < 1 + w->n_helpers; i++)
+        if (!take_late(s, w, i))
+            w->retry_at = s->now + 10 * HQI_MS;
 }
 
 void worker_helper_lost(struct sim *s, struct sim_worker *w, uint32_t helper)
 {
     const struct now now = {s->now, 0};
+    drop_late(&w->late[1 + helper]);
     hqi_tasks_on_helper_lost(w->tasks, &now, helper);
 }
 
@@ -284,7 +370,6 @@ static void keep_window(struct sim_worker *w)
 static void pump(struct sim *s, struct sim_worker *w)
 {
     const struct to_helper *items;
-    hq_error err;
     if (w->state == WORKER_ALIVE)
         keep_window(w);
     for (uint32_t i = 0; i < w->n_helpers; i++)
@@ -298,8 +383,8 @@ static void pump(struct sim *s, struct sim_worker *w)
             w->report_at = s->now + HQI_MS;
     }
     s->judge.checks++;
-    if ((s->judge.checks & 7) == 0 && hqi_tasks_verify(w->tasks, &err) < 0)
-        sim_fail(s, "worker %u: %s", w->number, err.text);
+    if ((s->judge.checks & 7) == 0)
+        judge_worker(s, w);
 }
 
 void worker_step(struct sim *s, struct sim_worker *w)
@@ -309,6 +394,8 @@ void worker_step(struct sim *s, struct sim_worker *w)
     link_step(s, &w->peer);
     for (uint32_t i = 0; i < w->n_helpers && w->state != WORKER_DEAD; i++)
         helper_step(s, w, i);
+    if (w->state != WORKER_DEAD && s->now >= w->retry_at)
+        retry(s, w);
     if (w->state == WORKER_ALIVE && s->now >= w->ends_at)
         worker_end(s, w, HQ_WORKER_TIME_LIMIT);
     pump(s, w);
@@ -323,7 +410,7 @@ uint64_t worker_next(const struct sim_worker *w)
 {
     if (w->state == WORKER_DEAD)
         return NEVER;
-    uint64_t at = sim_least(sim_least(link_next(&w->peer), w->report_at), w->dead_at);
+    uint64_t at = sim_least(sim_least(link_next(&w->peer), w->report_at), sim_least(w->dead_at, w->retry_at));
     if (w->state == WORKER_ALIVE && w->id)
         at = sim_least(at, w->ends_at);
     for (uint32_t i = 0; i < w->n_helpers; i++)
