@@ -33,8 +33,8 @@ struct core_options {
     const struct log *log;            /* may be NULL */
     struct server_info info;          /* what SERVER_INFO answers; borrowed bytes outlive the core */
     uint64_t worker_idle_timeout_ms;  /* for workers without their own; 0: none */
-    /* Sees every batch of facts, before each is applied, with the position of the first: the journal, the simulator. May be
-     * NULL. */
+    /* Sees every batch of facts, before any of it is applied, with the position of the first: the journal, the simulator.
+     * One batch is one record: a crash must leave all of it or nothing. May be NULL. */
     void (*on_facts)(void *user, uint64_t position, const struct fact *facts, uint32_t n);
     void *user;
 };
@@ -50,7 +50,8 @@ int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid,
 /* What SERVER_INFO answers, once the ports are known. */
 void hqi_core_core_set_ports(struct core *c, uint16_t client_port, uint16_t worker_port);
 
-/* ---- inputs. HQ_ENOMEM: nothing happened, a reply says so where there is one to answer. ---- */
+/* ---- inputs. HQ_ENOMEM: nothing happened, a reply says so where there is one to answer. The outbox is to be drained after
+ * each: the one reply that needs no memory is there once. ---- */
 
 /* `client` is the session's id. The reply is in the outbox, now or later (waits). Takes cmd's spec. */
 void hqi_core_on_command(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
@@ -79,9 +80,9 @@ enum out_class { OUT_WRITTEN = 1, OUT_SYNCED = 2 }; /* fixed per kind: what must
 
 struct out {
     uint8_t kind, class;
-    uint64_t position; /* of the last fact that it reveals */
+    uint64_t position; /* of the last fact that it reveals; entries for one peer leave in order, whatever they wait for */
     uint64_t client;   /* OUT_REPLY */
-    hq_worker_id worker; /* OUT_WORKER */
+    hq_worker_id worker; /* OUT_WORKER; one that has left meanwhile is told nothing */
     union {
         struct reply reply;
         struct to_worker to_worker;

@@ -212,6 +212,24 @@ static void open_jobs_go_on_after_an_abort(void **state)
     world_close(&w);
 }
 
+/* The failure and what follows from it are one record: no crash of the server comes in between. */
+static void an_abort_comes_with_its_failure(void **state)
+{
+    struct world w;
+    world_open(&w);
+    submit(&w, .ids = &four, .limit_fails = true);
+    world_join(&w, 2);
+    world_tick(&w);
+    uint64_t before = hqi_core_core_state(w.core)->position;
+    size_t records = world_n_records(&w);
+    world_ended(&w, 1, 1, 0, 1, 1, 1);
+    assert_int_equal(hqi_core_core_state(w.core)->position, before + 2);
+    assert_int_equal(world_n_records(&w), records + 1);
+    world_started(&w, 1, 1, 0, 0, 1); /* it was killed */
+    assert_int_equal(world_n_records(&w), records + 1);
+    world_close(&w);
+}
+
 /* ---- crashes ---- */
 
 static void crash_limits(void **state)
@@ -366,6 +384,7 @@ int main(void)
         cmocka_unit_test(the_limit_must_be_exceeded),
         cmocka_unit_test(no_failure_at_all),
         cmocka_unit_test(open_jobs_go_on_after_an_abort),
+        cmocka_unit_test(an_abort_comes_with_its_failure),
         cmocka_unit_test(crash_limits),
         cmocka_unit_test(what_had_not_started_does_not_count),
         cmocka_unit_test(crashes_abort_jobs),

@@ -91,6 +91,26 @@ static void server_numbers_tasks(void **state)
     world_close(&w);
 }
 
+static void a_job_without_tasks_has_ended(void **state)
+{
+    struct world w;
+    world_open(&w);
+    submit(&w, .n_auto = 0);
+    world_jobs(&w, COMMAND_JOB_INFO, 1);
+    world_jobs(&w, COMMAND_JOB_WAIT, 1);
+    world_tick(&w);
+    world_open_job(&w, "open", NO_LIMIT);
+    submit(&w, .job = 2);
+    submit(&w, .job = 2, .n_auto = 1);
+    expect(&w, "client 7 #1 job 1\n"
+               "client 7 #2 1 finished 0/0/0/0/0/0\n"
+               "client 7 #3\n"
+               "client 7 #4 job 2\n"
+               "client 7 #5 job 2\n"
+               "client 7 #6 job 2\n");
+    world_close(&w);
+}
+
 static void last_id_leaves_no_room(void **state)
 {
     const hq_range last = {UINT32_MAX, 1, 1};
@@ -267,6 +287,7 @@ int main(void)
         cmocka_unit_test(strided_ids_travel_as_ranges),
         cmocka_unit_test(words_of_refusals),
         cmocka_unit_test(server_numbers_tasks),
+        cmocka_unit_test(a_job_without_tasks_has_ended),
         cmocka_unit_test(last_id_leaves_no_room),
         cmocka_unit_test(a_retry_gets_the_same_job),
         cmocka_unit_test(a_key_outlives_a_restart),

@@ -72,6 +72,17 @@ struct core *world_replay(struct world *w)
     return c;
 }
 
+size_t world_n_records(const struct world *w)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < w->records.n; n++) {
+        uint32_t length;
+        memcpy(&length, w->records.p + at, sizeof length);
+        at += sizeof length + length;
+    }
+    return n;
+}
+
 void world_close(struct world *w)
 {
     world_verify(w);

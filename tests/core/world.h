@@ -46,6 +46,7 @@ void world_pass_ms(struct world *w, uint64_t ms); /* both clocks */
 void world_tick(struct world *w);   /* ticks until nothing is to be done now */
 /* A second core, from the records alone, that has not started; its digest is compared. Free it. */
 struct core *world_replay(struct world *w);
+size_t world_n_records(const struct world *w);
 
 /* ---- clients: each returns the id of its command ---- */
 
