@@ -3,7 +3,11 @@
  * for those that die.
  *
  * A link may not be freed from its own callback, so a lost helper is buried, and replaced, by the repair timer. */
+#include <errno.h>
+#include <fcntl.h>
+
 #include "base/error.h"
+#include "tasks/helper_start.h"
 #include "worker/worker.h"
 
 static const char where[] = "worker";
@@ -100,15 +104,36 @@ static int start_one(struct hq_worker *w, uint32_t index, hq_error *err)
     return hqi_tasks_helper_link_new(&w->helpers[index].link, &o, err);
 }
 
+static int open_error(const char *path, hq_error *err)
+{
+    if (errno == EMFILE || errno == ENFILE)
+        return hqi_base_error_set(err, HQ_ELIMIT, where, "no file descriptor is left for the helper; raise `ulimit -n`");
+    return hqi_base_error_sys(err, errno, where, "cannot open the helper '%s'", path);
+}
+
+/* Helpers that are started later must be of the same build, whatever happens to the file. */
+static int open_program(struct hq_worker *w, hq_error *err)
+{
+    char *found = NULL;
+    int r = w->helper_path ? HQ_OK : hqi_tasks_helper_start_find(&found, w->alloc, err);
+    const char *path = w->helper_path ? w->helper_path : found;
+    if (r >= 0 && (w->program = open(path, O_PATH | O_CLOEXEC)) < 0)
+        r = open_error(path, err);
+    hqi_base_alloc_free(w->alloc, found);
+    if (r < 0)
+        return r;
+    w->helper_path = hqi_base_arena_printf(w->mem, "/proc/self/fd/%d", w->program);
+    return w->helper_path ? HQ_OK : hqi_base_error_nomem(err, where);
+}
+
 int hqi_worker_helper_start(struct hq_worker *w, uint32_t n, hq_error *err)
 {
-    while (w->n_helpers < n) {
-        int r = start_one(w, w->n_helpers, err);
-        if (r < 0)
-            return r;
-        w->n_helpers++;
+    int r = w->program < 0 ? open_program(w, err) : HQ_OK;
+    while (r >= 0 && w->n_helpers < n) {
+        r = start_one(w, w->n_helpers, err);
+        w->n_helpers += r >= 0;
     }
-    return HQ_OK;
+    return r;
 }
 
 int hqi_worker_helper_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,

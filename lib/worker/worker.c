@@ -4,6 +4,8 @@
  * Making one may block (files, the resolver, the helpers' answers); from then on everything happens in the loop. */
 #include "worker/worker.h"
 
+#include <unistd.h>
+
 #include "base/error.h"
 
 static const char where[] = "worker";
@@ -28,6 +30,8 @@ static void release(struct hq_worker *w)
     hqi_base_arena_fini(&w->in);
     hqi_base_buf_fini(&w->frame);
     hqi_base_arena_free(w->mem);
+    if (w->program >= 0)
+        close(w->program);
     hqi_host_event_free(ctx, w->registered);
     hqi_host_event_free(ctx, w->ended);
     hqi_host_event_free(ctx, w->stopped);
@@ -68,6 +72,7 @@ struct hq_worker *hqi_worker_worker_make(hq_ctx *ctx)
     w->alloc = &ctx->alloc;
     w->log = &ctx->log;
     w->loop = ctx->loop;
+    w->program = -1;
     hqi_host_backlog_init(&w->backlog, w->alloc);
     hqi_base_arena_init(&w->in, w->alloc);
     hqi_base_buf_init(&w->frame, w->alloc);

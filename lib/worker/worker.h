@@ -52,7 +52,8 @@ struct hq_worker {
     struct arena *mem;          /* owned: env, paths */
     const char **env;           /* in mem; NULL-terminated: all variables */
     const char **task_env;      /* in mem; what helpers and tasks see of it */
-    const char *helper_path;    /* in mem; NULL: searched */
+    const char *helper_path;    /* in mem; NULL: searched. Once a helper was started, that of `program` */
+    int program;                /* the helper's executable, kept open: it may be moved or replaced meanwhile; -1: not yet */
     const char *work_dir;       /* in mem */
     char *own_dir;              /* in mem; the directory above work_dir, if both were made here; NULL: they were not */
     uint64_t task_files;        /* of the options, as is the next */

@@ -175,6 +175,7 @@ static pid_t parent_of_task(struct rig *r, hq_job_id job)
     return (pid_t)atoi(line);
 }
 
+/* The helper's executable is removed after the worker has started, as an upgrade does. */
 static void test_a_dead_helper_is_replaced(void **state)
 {
     /* The first attempt tells its parent and waits to be killed; the second ends. */
@@ -182,7 +183,13 @@ static void test_a_dead_helper_is_replaced(void **state)
     struct rig r;
     rig_open(&r);
     hq_worker_options o = options(&r);
+    char program[96], copy[256];
+    snprintf(program, sizeof program, "%s/hq-helper", r.dir);
+    snprintf(copy, sizeof copy, "cp %s %s", getenv("HQ_TEST_HELPER"), program);
+    assert_int_equal(system(copy), 0);
+    o.helper = program;
     must(hq_worker_new(&r.worker, r.ctx, &o, RIG_ERR));
+    assert_int_equal(unlink(program), 0);
     hq_job_id job = submit(&r, argv);
     await_running(&r, job);
     assert_int_equal(kill(parent_of_task(&r, job), SIGKILL), 0);
