@@ -256,6 +256,7 @@ int main(int argc, char **argv)
 {
     static struct helper h; /* as all that it owns: as long as the process */
     hq_error err;
+    prctl(PR_SET_NAME, "hq-helper"); /* started through an open descriptor, it would be called by its number in ps */
     if (hqi_helper_options_parse(&h.options, argc, argv, &err) < 0)
         return EXIT_USAGE;
     if (!detach(&h) || init(&h, &err) < 0)
