@@ -28,12 +28,9 @@ static int check_request(const struct resource_request *r, hq_error *err)
 static int check_collision(const struct job *j, const struct spec *spec, hq_error *err)
 {
     uint32_t common;
-    list_for(it, &j->submits) {
-        const struct submit *s = hqi_container(it, struct submit, in_job);
-        if (hqi_model_intset_meets(&spec->ids, &s->spec->ids, &common))
-            return hqi_base_error_set(err, HQ_EEXIST, where, "Task %u already exists in job %u.", common, j->id.n);
-    }
-    return HQ_OK;
+    if (!hqi_state_job_meets(j, &spec->ids, &common))
+        return HQ_OK;
+    return hqi_base_error_set(err, HQ_EEXIST, where, "Task %u already exists in job %u.", common, j->id.n);
 }
 
 static int check_job(struct core *c, hq_job_id id, hq_error *err)
