@@ -87,9 +87,8 @@ bool hqi_sched_draft_init(struct draft *d, const struct state *s, const struct p
     return init_workers(d) && init_levels(d) && hqi_sched_claims_init(d);
 }
 
-bool hqi_sched_draft_could(const struct draft *d, const struct draft_worker *w, const struct rclass *c)
+bool hqi_sched_draft_could(const struct draft_worker *w, const struct rclass *c)
 {
-    (void)d;
     return w->left_ms >= c->request->variants[0].min_time_ms && hqi_state_class_fits_total(c, w->w);
 }
 
@@ -200,8 +199,7 @@ static bool same_group(const struct draft_range *a, const struct draft_range *b)
 }
 
 /* Neighbours of one submit, instance and kind become one group. */
-static struct task_group *make_groups(struct draft *d, struct draft_worker *w, const struct draft_list *list,
-                                      uint32_t *n_groups)
+static struct task_group *make_groups(struct draft *d, const struct draft_list *list, uint32_t *n_groups)
 {
     struct task_group *groups = hqi_base_arena_zero(d->mem, list->n, sizeof *groups);
     struct ord_range *ranges = hqi_base_arena_get(d->mem, list->n * sizeof *ranges);
@@ -217,7 +215,6 @@ static struct task_group *make_groups(struct draft *d, struct draft_worker *w, c
         }
         groups[n++] = (struct task_group){r->submit, r->instance, &ranges[i], 1, r->booked, false};
     }
-    (void)w;
     *n_groups = n;
     return groups;
 }
@@ -238,7 +235,7 @@ static bool make_fact(struct draft *d, struct draft_worker *w, uint8_t kind, str
 {
     uint32_t n;
     const struct draft_list *list = kind == FACT_HANDOUT ? &w->give : &w->take;
-    struct task_group *groups = make_groups(d, w, list, &n);
+    struct task_group *groups = make_groups(d, list, &n);
     if (!groups)
         return false;
     if (kind == FACT_HANDOUT)

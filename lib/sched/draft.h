@@ -67,7 +67,7 @@ struct draft {
 bool hqi_sched_draft_init(struct draft *d, const struct state *s, const struct plan_input *in, uint64_t budget,
                           struct arena *mem);
 /* Could this worker run the class when it is empty, in the time that it has left? */
-bool hqi_sched_draft_could(const struct draft *d, const struct draft_worker *w, const struct rclass *c);
+bool hqi_sched_draft_could(const struct draft_worker *w, const struct rclass *c);
 /* How many of the class fit into `vector` (free or spare) of the worker, at most `max`. */
 uint32_t hqi_sched_draft_fits(const struct draft_worker *w, const struct rclass *c, const int64_t *vector, uint32_t max);
 /* Tasks of the class that hold resources of the worker now, or will after this plan. */

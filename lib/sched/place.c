@@ -96,7 +96,7 @@ static uint32_t gather(struct draft *d, struct draft_worker *w, uint32_t first, 
             continue;
         uint32_t waiting = l->left > UINT32_MAX ? UINT32_MAX : (uint32_t)l->left;
         uint32_t max = hqi_sched_draft_fits(w, c, w->spare, waiting);
-        if (max == 0 || !hqi_sched_draft_could(d, w, c))
+        if (max == 0 || !hqi_sched_draft_could(w, c))
             continue;
         insert_candidate(v, &n, (struct candidate){l, share_of(c, w->w), max});
     }
@@ -124,7 +124,7 @@ static bool same_shape(const struct answer *a, const struct draft_worker *w)
 static bool still_good(const struct draft *d, const struct answer *a, const struct draft_worker *w)
 {
     for (uint32_t i = 0; i < a->n; i++)
-        if (a->level[i]->left < a->count[i] || !hqi_sched_draft_could(d, w, a->level[i]->level->class))
+        if (a->level[i]->left < a->count[i] || !hqi_sched_draft_could(w, a->level[i]->level->class))
             return false;
     return a->n > 0;
 }

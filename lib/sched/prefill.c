@@ -12,7 +12,7 @@
 static bool contested(const struct draft *d, const struct draft_worker *w, uint32_t first, uint32_t last, uint32_t mine)
 {
     for (uint32_t i = first; i < last; i++)
-        if (i != mine && d->levels[i].left && hqi_sched_draft_could(d, w, d->levels[i].level->class))
+        if (i != mine && d->levels[i].left && hqi_sched_draft_could(w, d->levels[i].level->class))
             return true;
     return false;
 }
@@ -29,7 +29,7 @@ static uint32_t count_workers(struct draft *d, const struct rclass *c)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < d->n_workers; i++)
-        n += !d->workers[i].stalled && hqi_sched_draft_could(d, &d->workers[i], c);
+        n += !d->workers[i].stalled && hqi_sched_draft_could(&d->workers[i], c);
     d->steps += d->n_workers;
     return n;
 }
@@ -62,7 +62,7 @@ void hqi_sched_prefill(struct draft *d, uint32_t first, uint32_t last)
             struct draft_worker *w = &d->workers[k];
             d->steps++;
             bool above = w->wanted && w->wanted_above > l->level->priority;
-            if (!w->stalled && !above && hqi_sched_draft_could(d, w, l->level->class))
+            if (!w->stalled && !above && hqi_sched_draft_could(w, l->level->class))
                 prefill_worker(d, w, first, last, i, share);
         }
     }

@@ -74,7 +74,7 @@ static void reserve_class(struct draft *d, struct draft_level *l)
     for (uint32_t i = 0; i < d->n_workers; i++) {
         struct draft_worker *w = &d->workers[i];
         d->steps++;
-        if (w->stalled || !hqi_sched_draft_could(d, w, c))
+        if (w->stalled || !hqi_sched_draft_could(w, c))
             continue;
         if (!w->wanted)
             w->wanted_above = l->level->priority;
@@ -95,7 +95,7 @@ static void reserve_elsewhere(struct draft *d, const struct draft_claim *c)
     for (uint32_t i = 0; i < d->n_workers && left > 0; i++) {
         struct draft_worker *w = &d->workers[i];
         d->steps++;
-        if (w == c->w || w->full || !hqi_sched_draft_could(d, w, c->class))
+        if (w == c->w || w->full || !hqi_sched_draft_could(w, c->class))
             continue;
         uint32_t n = hqi_sched_draft_fits(w, c->class, w->spare, left);
         for (uint32_t e = 0; e < c->class->n_entries; e++)

@@ -79,7 +79,7 @@ static uint64_t room_for(struct draft *d, const struct rclass *c, uint64_t max)
     for (uint32_t i = 0; i < d->n_workers && room < max; i++) {
         const struct draft_worker *w = &d->workers[i];
         d->steps++;
-        if (w->stalled || !hqi_sched_draft_could(d, w, c))
+        if (w->stalled || !hqi_sched_draft_could(w, c))
             continue;
         const struct wclass *own = hqi_state_wclass(w->w, c);
         uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
