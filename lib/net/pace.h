@@ -15,7 +15,8 @@
 #define HQI_NET_ACK_BYTES (512u << 10) /* or bytes came since the last one left: keeps the other end's window open */
 
 struct pace {
-    uint64_t rtt_ns;    /* smoothed; 0: unknown */
+    uint64_t rtt_ns;    /* the shortest of the last two spans; 0: unknown */
+    uint64_t span_rtt_ns, span_since_ns; /* the shortest of this span, and when it began; 0: none yet */
     uint64_t sample;    /* the frame that is being timed; 0: none */
     uint64_t sample_ns; /* when it was handed over */
     uint64_t frames, bytes; /* DATA that came since an acknowledgement left */

@@ -8,6 +8,12 @@
 
 #include "net/pace.h"
 
+static void time_one(struct pace *p, uint64_t number, uint64_t at_ns, uint64_t took_ns)
+{
+    hqi_net_pace_handed(p, number, at_ns);
+    hqi_net_pace_acked(p, number, at_ns + took_ns);
+}
+
 static void test_rtt(void **state)
 {
     struct pace p = {0};
@@ -19,12 +25,23 @@ static void test_rtt(void **state)
     assert_int_equal(p.rtt_ns, 0);
     hqi_net_pace_acked(&p, 4, 900);
     assert_int_equal(p.rtt_ns, 800);
-    hqi_net_pace_handed(&p, 5, 1000);
-    hqi_net_pace_acked(&p, 5, 2600); /* 1600: up by an eighth of the difference */
+    time_one(&p, 5, 1000, 1600);
+    assert_int_equal(p.rtt_ns, 800); /* the shortest counts: a queue on the way is no distance */
+    time_one(&p, 6, 3000, 100);
+    assert_int_equal(p.rtt_ns, 100);
+}
+
+static void test_a_longer_way_is_believed_in_the_end(void **state)
+{
+    struct pace p = {0};
+    uint64_t number = 1;
+    time_one(&p, number++, 0, 100);
+    for (uint64_t at = HQI_SEC; at < 5 * HQI_SEC; at += HQI_SEC)
+        time_one(&p, number++, at, 900);
+    assert_int_equal(p.rtt_ns, 100);
+    for (uint64_t at = 5 * HQI_SEC; at < 12 * HQI_SEC; at += HQI_SEC)
+        time_one(&p, number++, at, 900);
     assert_int_equal(p.rtt_ns, 900);
-    hqi_net_pace_handed(&p, 6, 3000);
-    hqi_net_pace_acked(&p, 6, 3100); /* 100: down */
-    assert_int_equal(p.rtt_ns, 800);
 }
 
 static void test_rtt_of_a_cut_connection_counts_not(void **state)
@@ -68,6 +85,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rtt),
+        cmocka_unit_test(test_a_longer_way_is_believed_in_the_end),
         cmocka_unit_test(test_rtt_of_a_cut_connection_counts_not),
         cmocka_unit_test(test_rtt_is_never_unknown_again),
         cmocka_unit_test(test_urgent),
