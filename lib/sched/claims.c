@@ -37,6 +37,8 @@ static bool add(struct draft *d, uint32_t *room, struct draft_claim c)
         *room = more;
     }
     d->claims[d->n_claims++] = c;
+    if (c.priority < c.w->lowest_claim)
+        c.w->lowest_claim = c.priority;
     return true;
 }
 

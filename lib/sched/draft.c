@@ -37,6 +37,7 @@ static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker 
     memcpy(dw->spare, w->free, size);
     dw->left_ms = life_left(w, d->in->utc_ms);
     dw->wanted_above = INT32_MIN;
+    dw->lowest_claim = INT32_MAX;
     if (w->id.n < d->in->n_peers) {
         dw->stalled = d->in->peers[w->id.n].stalled;
         dw->rtt_ns = d->in->peers[w->id.n].rtt_ns;

@@ -28,6 +28,7 @@ struct draft_worker {
     bool full;            /* nothing spare in any resource: skipped */
     bool wanted;          /* a class of the priority in hand or above still waits and could run here when it is empty */
     int32_t wanted_above; /* the highest such priority */
+    int32_t lowest_claim; /* the lowest priority of what is prefilled; INT32_MAX: nothing is */
     struct draft_list give; /* hand-outs */
     struct draft_list take; /* retracts */
 };

@@ -14,16 +14,6 @@ static void take_unstarted(struct draft *d, struct draft_worker *w, bool booked_
     }
 }
 
-static bool has_prefilled(const struct draft_worker *w)
-{
-    list_for(it, &w->w->class_list) {
-        const struct wclass *wc = hqi_container(it, struct wclass, in_worker);
-        if (wc->prefilled > 0)
-            return true;
-    }
-    return false;
-}
-
 /* ---- surplus ---- */
 
 struct tally { /* per class */
@@ -134,7 +124,7 @@ void hqi_sched_retract(struct draft *d)
         struct draft_worker *w = &d->workers[i];
         if (w->stalled)
             take_unstarted(d, w, true, INT32_MAX);
-        else if (w->wanted && has_prefilled(w))
+        else if (w->wanted && w->lowest_claim < w->wanted_above)
             take_unstarted(d, w, false, w->wanted_above);
     }
     for (uint32_t c = 0; c < d->state->n_classes && any; c++)
