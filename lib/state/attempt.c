@@ -98,10 +98,13 @@ static void attach(struct group *g, struct piece *p, uint32_t ordinal, uint32_t 
     };
     hqi_base_map_put(&g->st->attempts, &p->by_task, task_key(g->submit, ordinal));
     list_push_back(&g->worker->active, &p->in_worker);
+    bool first = !hqi_state_wclass_has_tasks(g->wc);
     if (booked)
         book(g, p);
     else
         g->wc->prefilled++;
+    if (first)
+        hqi_state_worker_class_sort(g->worker, g->wc);
     if (g->instance > 0)
         note_instance(g, ordinal);
 }
@@ -168,6 +171,8 @@ static void detach(struct state *st, struct piece *p, struct wclass *wc, uint64_
     } else {
         wc->prefilled--;
     }
+    if (!hqi_state_wclass_has_tasks(wc))
+        hqi_state_worker_class_sort(w, wc);
     wc->retracting -= p->retracting;
     w->n_running -= p->started;
     p->submit->active--;
@@ -216,6 +221,7 @@ static void each_not_started(struct state *st, struct fact *f, void (*act)(struc
                 if (not_running(&g, tasks->ranges[k].first + o, &p))
                     act(&g, p);
         g.wc->blocked |= f->kind == FACT_RETURN && f->u.tasks.block;
+        w->blocks |= g.wc->blocked;
     }
 }
 

@@ -165,6 +165,11 @@ struct wclass { /* what one worker has of one class */
     uint64_t rate_ms;
 };
 
+static inline bool hqi_state_wclass_has_tasks(const struct wclass *wc)
+{
+    return wc->booked + wc->prefilled > 0;
+}
+
 struct worker {
     hq_worker_id id;
     struct worker_config *config; /* owned */
@@ -178,7 +183,8 @@ struct worker {
     struct list active;           /* pieces, in hand-out order */
     uint32_t n_active, n_running;
     struct map classes;           /* wclass by class id */
-    struct list class_list;       /* the same, in order of appearance */
+    struct list class_list;       /* the same; those that have tasks come first */
+    bool blocks;                  /* some class is blocked */
     bool has_last;
     hq_task_id last_task;
     uint64_t last_ms;

@@ -375,6 +375,7 @@ static int audit_worker(struct audit *a, const struct worker *w)
 {
     uint32_t active = 0, running = 0, classes = 0;
     uint64_t of_classes = 0;
+    bool idle = false, blocks = false;
     list_for(n, &w->active) {
         const struct piece *p = hqi_container(n, struct piece, in_worker);
         int rc = audit_attempt(a, w, p);
@@ -384,11 +385,19 @@ static int audit_worker(struct audit *a, const struct worker *w)
         running += p->started;
     }
     list_for(n, &w->class_list) {
-        int rc = audit_wclass(a, w, hqi_container(n, struct wclass, in_worker), &of_classes);
+        const struct wclass *wc = hqi_container(n, struct wclass, in_worker);
+        int rc = audit_wclass(a, w, wc, &of_classes);
         if (rc < 0)
             return rc;
+        if (idle && hqi_state_wclass_has_tasks(wc))
+            return broken(a->err, "worker %u lists class %u, which has tasks, behind one that has none", w->id.n,
+                          wc->class->id);
+        idle = !hqi_state_wclass_has_tasks(wc);
+        blocks = blocks || wc->blocked;
         classes++;
     }
+    if (w->end == HQ_WORKER_RUNNING && blocks != w->blocks)
+        return broken(a->err, "worker %u mistakes whether it blocks a class", w->id.n);
     if (active != w->n_active || running != w->n_running || active != of_classes ||
         classes != w->classes.count)
         return broken(a->err, "worker %u miscounts what it holds", w->id.n);

@@ -175,6 +175,15 @@ struct wclass *hqi_state_worker_class_link(struct state *st, struct worker *w, c
     return NULL;
 }
 
+void hqi_state_worker_class_sort(struct worker *w, struct wclass *wc)
+{
+    list_unlink(&wc->in_worker);
+    if (hqi_state_wclass_has_tasks(wc))
+        list_push_front(&w->class_list, &wc->in_worker);
+    else
+        list_push_back(&w->class_list, &wc->in_worker);
+}
+
 /* A moving average over about a second, and exact for a steady rate, whatever the spacing of the batches: with
  * n = r * dt per batch, rate = (rate + n) * 1 s / (1 s + dt) rests at r. */
 void hqi_state_worker_class_ended(struct wclass *wc, uint32_t n, uint64_t utc_ms)
