@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The figures by family: each module has measure(bench), which returns rows and tables."""
