@@ -83,8 +83,7 @@ static const char *dir_option(const struct cli *cli, char *out, size_t room)
     return out;
 }
 
-/* The instance's directory, if there is one, else the server directory itself. */
-static const char *instance_dir(const struct cli *cli, char *out)
+const char *session_dir(const struct cli *cli, char *out)
 {
     char path[PATH_MAX + 16];
     struct stat st;
@@ -108,7 +107,7 @@ static bool no_access(struct cli *cli, const hq_error *err)
         out_fail(cli, err->code == HQ_ESYS && err->sys ? format_errno(err->sys, why) : err->text,
                  "No running instance of HQ found at \"%s\".\nTry to start the server: `hq server start%s` or use a "
                  "different server directory.",
-                 instance_dir(cli, dir), dir_option(cli, option, sizeof option));
+                 session_dir(cli, dir), dir_option(cli, option, sizeof option));
     }
     return false;
 }

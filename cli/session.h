@@ -25,6 +25,10 @@ hq_ctx_options session_ctx_options(struct cli *cli, bool is_client);
 bool session_open(struct session *s, struct cli *cli);
 void session_close(struct session *s);
 
+/* Where the access file is looked for: the directory of the server's instance, if there is one, else the server directory
+ * itself. `out` has room for PATH_MAX. */
+const char *session_dir(const struct cli *cli, char *out);
+
 /* One silent try of at most timeout_ms, for those who wait for a server. The session is closed unless DONE. */
 bool session_try(struct session *s, struct cli *cli, int timeout_ms);
 

@@ -18,26 +18,24 @@ static const char *const on_lost[] = {"stop", "finish-running", NULL};
 
 /* ---- before it connects ---- */
 
-static bool check_access(struct cli *cli, hq_access_info *access)
+static int fail_dir(struct cli *cli)
 {
-    hq_error err;
-    char why[ERRNO_MAX];
     struct str cause = {0};
-    int rc = hq_tools_access_read(cli->server_dir, access, &err);
-    if (rc >= 0 && access->worker_port > 0)
-        return true;
-    if (rc >= 0)
-        str_add(&cause, "the access file is for clients only");
-    else if (rc == HQ_ENOENT)
-        str_addf(&cause, "Error: \"%s\" is not a directory", cli->server_dir);
-    else
-        str_add(&cause, rc == HQ_ESYS && err.sys ? format_errno(err.sys, why) : err.text);
-    if (rc == HQ_ENOENT)
-        out_fail(cli, cause.p, "Cannot load server directory");
-    else
-        out_fail(cli, cause.p, "Cannot load access record from \"%s/access.json\"", cli->server_dir);
+    str_addf(&cause, "Error: \"%s\" is not a directory", cli->server_dir);
+    int rc = out_fail(cli, cause.p, "Cannot load server directory");
     str_free(&cause);
-    return false;
+    return rc;
+}
+
+static int fail(struct cli *cli, const hq_error *err)
+{
+    char why[ERRNO_MAX], dir[PATH_MAX];
+    if (strcmp(err->where, "serverdir") != 0)
+        return out_fail(cli, NULL, "%s", err->text);
+    if (err->code == HQ_ENOENT)
+        return fail_dir(cli);
+    const char *cause = err->code == HQ_ESYS && err->sys ? format_errno(err->sys, why) : err->text;
+    return out_fail(cli, cause, "Cannot load access record from \"%s/access.json\"", session_dir(cli, dir));
 }
 
 /* The values of a repeated option, NULL-terminated. The caller frees the array. */
@@ -117,18 +115,14 @@ static int work(struct cli *cli, hq_ctx *ctx, hq_worker *w)
 int worker_start_run(struct cli *cli, const struct matches *m)
 {
     static const int caught[] = {SIGINT, SIGTERM, SIGTSTP, 0};
-    hq_access_info access = {.size = sizeof access};
     hq_ctx_options opt = session_ctx_options(cli, false);
     hq_ctx *ctx = NULL;
     hq_worker *w = NULL;
     hq_error err;
     int rc;
     out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
-    if (!check_access(cli, &access))
-        return 1;
-    out_log(cli, LOG_INFO, "Starting hyperqueue worker");
     if (hq_ctx_new(&ctx, &opt, &err) < 0 || make_worker(&w, ctx, cli, m, &err) < 0) {
-        rc = out_fail(cli, NULL, "%s", err.text);
+        rc = fail(cli, &err);
     } else {
         signals_catch(ctx, caught);
         rc = work(cli, ctx, w);

@@ -151,13 +151,18 @@ static int make_link(struct hq_worker *w, hq_error *err)
     return HQ_OK;
 }
 
+/* Last of what may go wrong: what a worker offers is looked at first, so that its log tells of both. */
+static int find_server(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
+{
+    hqi_base_log_write(w->log, LOG_INFO, where, "Starting hyperqueue worker");
+    return hqi_host_reach_find(&w->reach, o->endpoint, o->secret, o->server_dir, ACCESS_WORKER, err);
+}
+
 static int build(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
 {
     int r = make_parts(w, err);
     if (r >= 0)
         r = hqi_worker_env_copy(w, o->env, err);
-    if (r >= 0)
-        r = hqi_host_reach_find(&w->reach, o->endpoint, o->secret, o->server_dir, ACCESS_WORKER, err);
     if (r >= 0)
         r = hqi_worker_prepare_dirs(w, o, err);
     if (r >= 0)
@@ -172,6 +177,8 @@ static int build(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
         r = hqi_model_config_check(w->config, err);
     if (r >= 0)
         r = hqi_worker_info_make(&w->info, w->alloc, w->config, err);
+    if (r >= 0)
+        r = find_server(w, o, err);
     if (r >= 0)
         r = start_helpers(w, err);
     w->answers.mem = NULL; /* nobody asks any more */
