@@ -250,6 +250,24 @@ static int run_wait(struct cli *cli, const struct matches *m)
     return rc;
 }
 
+/* ---- debug-dump ---- */
+
+static int run_debug_dump(struct cli *cli, const struct matches *m)
+{
+    struct session s;
+    hq_error err;
+    bool ok = session_open(&s, cli);
+    if (ok) {
+        out_log(cli, LOG_INFO, "Dumping server state ...");
+        int sent = hq_tools_server_debug_dump(s.client, args_text(m, "PATH"), session_tag(&s), &err);
+        ok = session_reply(&s, sent, &err) != NULL;
+    }
+    if (ok)
+        out_log(cli, LOG_INFO, "Dump finished");
+    session_close(&s);
+    return ok ? 0 : 1;
+}
+
 /* ---- generate-access ---- */
 
 static int run_generate_access(struct cli *cli, const struct matches *m)
@@ -310,6 +328,12 @@ static const struct arg generate_args[] = {
     {0},
 };
 
+static const struct arg dump_args[] = {
+    {.name = "PATH", .value = "PATH", .kind = ARG_PATH, .flags = ARG_POSITIONAL | ARG_REQUIRED,
+     .help = "The file to write; a relative path starts at the server's working directory"},
+    {0},
+};
+
 static const struct arg wait_args[] = {
     {.name = "timeout", .value = "TIMEOUT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION, .fallback = "5m",
      .help = "Give up after so long"},
@@ -323,6 +347,10 @@ const struct command server_commands[] = {
     {.name = "info", .about = "Show where the server runs", .run = run_info},
     {.name = "generate-access", .about = "Make an access file for a server that is started later",
      .args = {generate_args}, .run = run_generate_access},
+    {.name = "debug-dump", .about = "Let the server write its state to a file", .args = {dump_args},
+     .run = run_debug_dump,
+     .more = "The file is JSON for people who look for a fault; its content may change from release to release. It holds "
+             "nothing of commands, environments and entries."},
     {.name = "wait", .about = "Wait until the server becomes available", .args = {wait_args}, .run = run_wait},
     {0},
 };

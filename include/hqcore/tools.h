@@ -20,6 +20,9 @@ HQ_API const char *hq_tools_version(void);
 
 HQ_API int hq_tools_server_info(hq_client *c, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_server_stop(hq_client *c, uint64_t tag, hq_error *err);
+/* The server writes what it knows, as JSON for people, to `path`: over an existing file; relative to the server's working
+ * directory. The server's loop waits for the file system meanwhile. No doc. */
+HQ_API int hq_tools_server_debug_dump(hq_client *c, const char *path, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_open(hq_client *c, const char *name, uint32_t max_fails, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_close(hq_client *c, const char *jobs, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_cancel(hq_client *c, const char *jobs, const char *reason, uint64_t tag, hq_error *err);

@@ -16,6 +16,7 @@
 
 #define HQI_MAX_ARGS 65536u          /* argv entries and environment variables of one submit */
 #define HQI_MAX_STRING (8u << 20)    /* one argument, path or variable; execve's own limit is 128 kB */
+#define HQI_MAX_PATH 4095u           /* of a file that a client names to the server: PATH_MAX */
 #define HQI_MAX_NAME 4096u           /* job, group and host names */
 #define HQI_MAX_RESOURCE_NAME 128u   /* characters of a resource name */
 #define HQI_MAX_RESOURCES 64u        /* different resources of one worker or one request */

@@ -57,6 +57,15 @@ int hq_tools_server_stop(hq_client *c, uint64_t tag, hq_error *err)
     return send_command(c, &cmd, tag, err);
 }
 
+int hq_tools_server_debug_dump(hq_client *c, const char *path, uint64_t tag, hq_error *err)
+{
+    struct command cmd = {.kind = COMMAND_DEBUG_DUMP};
+    cmd.u.path = bytes_of(path);
+    if (cmd.u.path.n == 0 || cmd.u.path.n > HQI_MAX_PATH)
+        return hqi_base_error_set(err, HQ_EINVAL, where, "a path of %zu bytes: expected 1 to %u", cmd.u.path.n, HQI_MAX_PATH);
+    return send_command(c, &cmd, tag, err);
+}
+
 /* ---- jobs ---- */
 
 int hq_tools_job_open(hq_client *c, const char *name, uint32_t max_fails, uint64_t tag, hq_error *err)

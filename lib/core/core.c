@@ -74,6 +74,13 @@ const struct state *hqi_core_core_state(const struct core *c)
     return c->state;
 }
 
+void hqi_core_core_count(const struct core *c, struct core_counts *ret)
+{
+    *ret = (struct core_counts){.uploads = c->n_uploads};
+    list_for(it, &c->waiters)
+        ret->waits++;
+}
+
 /* ---- facts ---- */
 
 int hqi_core_commit(struct core *c, struct fact *facts, uint32_t n, hq_error *err)

@@ -64,6 +64,11 @@ int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, co
 void hqi_core_on_worker_ending(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);
 /* The session is over. A reason that was recorded before (stop, idle timeout) wins. */
 void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);
+struct core_counts { /* for people who look for a fault */
+    uint32_t waits, uploads; /* commands whose answer waits, submits in the making */
+};
+void hqi_core_core_count(const struct core *c, struct core_counts *ret);
+
 void hqi_core_set_peer(struct core *c, hq_worker_id w, const struct plan_peer *p); /* round trip, stalled */
 /* Scheduling, timers (idle timeouts, uploads, progress). Once after each batch of inputs, and at the deadline. */
 void hqi_core_tick(struct core *c, const struct now *now);

@@ -33,7 +33,8 @@ enum command_kind { /* sent as the field numbers of client.proto's Request: neve
     COMMAND_TASK_PAGE = 13,
     COMMAND_WORKER_LIST = 14,
     COMMAND_WORKER_STOP = 15,
-    COMMAND_WORKER_WAIT = 16
+    COMMAND_WORKER_WAIT = 16,
+    COMMAND_DEBUG_DUMP = 17
 };
 
 struct command {
@@ -88,6 +89,7 @@ struct command {
         struct {
             uint32_t count;
         } worker_wait;
+        struct bytes path; /* debug_dump: of the file, for the server to write; answered outside the core */
     } u;
 };
 

@@ -47,15 +47,32 @@ void hqi_server_clients_drop_failed(struct hq_server *s)
     }
 }
 
-/* The one command that cannot be given to the core is answered here. */
+/* What is no matter of the core is answered here: a command that cannot be read, and one that asks for a file. */
+static int answer(struct hq_server *s, struct peer *p, const struct reply *r)
+{
+    hqi_base_buf_clear(&s->frame);
+    hqi_wire_client_encode_reply(r, &s->frame);
+    return s->frame.failed ? HQ_ENOMEM : hqi_net_peer_send(p, hqi_base_buf_bytes(&s->frame), NULL);
+}
+
 static void answer_failure(struct hq_server *s, struct peer *p, uint64_t id, const hq_error *why)
 {
     const struct reply r = {.id = id, .code = why->code, .text = why->text, .kind = COMMAND_SERVER_INFO};
-    hq_error err;
-    hqi_base_buf_clear(&s->frame);
-    hqi_wire_client_encode_reply(&r, &s->frame);
-    if (id == 0 || s->frame.failed || hqi_net_peer_send(p, hqi_base_buf_bytes(&s->frame), &err) < 0)
+    if (id == 0 || answer(s, p, &r) < 0)
         drop(s, p, why->code, why->text);
+}
+
+static void answer_dump(struct hq_server *s, struct peer *p, const struct command *cmd)
+{
+    hq_error err;
+    struct reply r = {.id = cmd->id, .kind = cmd->kind};
+    bool ok = true;
+    struct bytes path = hqi_base_arena_bytes(&s->in, cmd->u.path, &ok); /* with a NUL behind it */
+    r.code = ok ? hqi_server_dump_write(s, path.p, &err) : hqi_base_error_nomem(&err, where);
+    r.text = r.code < 0 ? err.text : NULL;
+    int sent = answer(s, p, &r);
+    if (sent < 0)
+        drop(s, p, sent, hq_strerror(sent));
 }
 
 static void on_data(void *user, struct peer *p, uint64_t number, struct bytes payload)
@@ -69,6 +86,10 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
     hqi_base_arena_clear(&s->in);
     if (hqi_wire_client_decode_command(&cmd, payload, s->alloc, &s->in, &err) < 0) {
         answer_failure(s, p, cmd.id, &err);
+        return;
+    }
+    if (cmd.kind == COMMAND_DEBUG_DUMP) {
+        answer_dump(s, p, &cmd);
         return;
     }
     if (cmd.kind == COMMAND_SERVER_STOP)

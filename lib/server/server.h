@@ -98,6 +98,9 @@ void hqi_server_outbox_drain(struct hq_server *s);
 void hqi_server_stop_look(struct hq_server *s); /* has a client asked, has the last worker left? */
 void hqi_server_stop_on_timer(struct loop_timer *t);
 
+/* ---- dump.c ---- */
+int hqi_server_dump_write(const struct hq_server *s, const char *path, hq_error *err); /* blocks on the file system */
+
 /* ---- probe.c ---- */
 bool hqi_server_probe_is_alive(struct hq_server *s, void *zmq, const struct access_end *at); /* blocks 1 s at most */
 

@@ -123,6 +123,13 @@ static void make_worker_wait(struct encode *e, Hqcore__Request *m, const struct 
         m->worker_wait->count = c->u.worker_wait.count;
 }
 
+static void make_debug_dump(struct encode *e, Hqcore__Request *m, const struct command *c)
+{
+    m->debug_dump = hqi_wire_pb_message(e, &hqcore__debug_dump__descriptor);
+    if (m->debug_dump)
+        m->debug_dump->path = hqi_wire_pb_bytes(c->u.path);
+}
+
 /* ---- decoding ---- */
 
 static bool read_selector(struct decode *d, const Hqcore__Selector *in, struct selector *ret)
@@ -221,6 +228,11 @@ static bool read_worker_wait(struct decode *d, const Hqcore__Request *m, struct 
     return true;
 }
 
+static bool read_debug_dump(struct decode *d, const Hqcore__Request *m, struct command *c)
+{
+    return hqi_wire_pb_text(d, "DebugDump.path", m->debug_dump->path, HQI_MAX_PATH, &c->u.path);
+}
+
 static const struct {
     void (*make)(struct encode *e, Hqcore__Request *m, const struct command *c);
     bool (*read)(struct decode *d, const Hqcore__Request *m, struct command *c);
@@ -241,6 +253,7 @@ static const struct {
     [COMMAND_WORKER_LIST] = {make_workers, read_workers},
     [COMMAND_WORKER_STOP] = {make_workers, read_workers},
     [COMMAND_WORKER_WAIT] = {make_worker_wait, read_worker_wait},
+    [COMMAND_DEBUG_DUMP] = {make_debug_dump, read_debug_dump},
 };
 
 void hqi_wire_client_encode_command(const struct command *c, struct buf *out)

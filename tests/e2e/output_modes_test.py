@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What commands print, in each mode."""
-import json, re
+import json, os, re
 
 from harness import case, eq, has, main
 
@@ -146,6 +146,33 @@ def workers(w):
     has(w.hq("worker", "stop", "1").err, "Stopping worker 1 failed; worker is already stopped")
     eq(w.hq("worker", "list", "--output-mode=quiet").out, "")
     assert re.fullmatch(ISO, w.json("worker", "list", "--all")[0]["ended"]["at"])
+
+
+@case
+def debug_dump(w):
+    """Written by the server, in its working directory, over what was there."""
+    server = w.server()
+    w.worker("--hostname=w1", cpus=2)
+    w.hq("submit", "--array=1-3", "--resource=nothing=1", "--name=mine", "--env=SECRET=hidden", "--", "true")
+    (w.work / "dump.json").write_text("x" * 100000)
+    r = w.hq("server", "debug-dump", "dump.json", cwd=w.base)
+    eq([line.split(" ", 2)[1:] for line in r.err.splitlines()], [["INFO", "Dumping server state ..."], ["INFO", "Dump finished"]])
+    dump = json.loads(w.read("dump.json"))["tako"]
+    (job,), (queue,), (worker,) = dump["jobs"], dump["queues"], dump["workers"]
+    eq((job["name"], job["counts"]["waiting"], job["submits"][0]["tasks"]), ("mine", 3, 3))
+    eq((queue["waiting"], queue["priority"]), (3, 0))
+    eq((worker["hostname"], worker["resources"]), ("w1", [{"name": "cpus", "total": 2.0, "free": 2.0}]))
+    eq((dump["counters"]["jobs"], dump["counters"]["clients"]), (1, 1))
+    assert "hidden" not in w.read("dump.json")
+    eq(w.json("server", "debug-dump", w.base / "other.json"), {})
+    os.mkfifo(w.work / "fifo")
+    for path, why in (("missing/x", "No such file or directory (os error 2)"), (".", "Is a directory (os error 21)"),
+                      ("/dev/full", "No space left on device (os error 28)"), ("fifo", "No such device or address (os error 6)")):
+        r = w.hq("server", "debug-dump", path, rc=1)
+        has(r.err, f"\nError: Could not write debug dump: {why}\n")
+    has(w.hq("server", "debug-dump", "", rc=2).err, "a value is required for '<PATH>' but none was supplied")
+    has(w.hq("server", "debug-dump", "x" * 5000, rc=1).err, "a path of 5000 bytes: expected 1 to 4095")
+    assert server.alive()
 
 
 @case

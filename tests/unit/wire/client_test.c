@@ -97,6 +97,9 @@ static void same_command(const struct command *a, const struct command *b)
     case COMMAND_WORKER_WAIT:
         same_field(a, b, u.worker_wait.count);
         break;
+    case COMMAND_DEBUG_DUMP:
+        same_bytes(a->u.path, b->u.path);
+        break;
     default:
         same_selector(&a->u.jobs.jobs, &b->u.jobs.jobs);
         same_bytes(a->u.jobs.reason, b->u.jobs.reason);
@@ -130,7 +133,7 @@ static void commands(void **state)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     for (uint64_t seed = 0; seed < ROUNDS; seed++)
-        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_WORKER_WAIT; kind++) {
+        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_DEBUG_DUMP; kind++) {
             command_round_trip(&(struct sample){seed, &mem}, kind, &out, seed < HOSTILE_ROUNDS);
             hqi_base_arena_clear(&mem);
         }
@@ -204,6 +207,10 @@ static void command_limits(void **state)
     refused(&info, HQ_ELIMIT, "JobSelect.reason has 201 bytes");
     struct command part = {.kind = COMMAND_SUBMIT_PART, .u.part = {&length, 1, {"abc", 3}, true}};
     refused(&part, HQ_EPROTO, "SubmitPart.lengths (their sum) is 2");
+    struct command dump = {.kind = COMMAND_DEBUG_DUMP, .u.path = {long_name, HQI_MAX_PATH + 1}};
+    refused(&dump, HQ_ELIMIT, "DebugDump.path has 4096 bytes, at most 4095");
+    dump.u.path = (struct bytes){"a\0b", 3};
+    refused(&dump, HQ_EPROTO, "DebugDump.path holds a zero byte");
 }
 
 static void spec_shapes(void **state)
@@ -527,6 +534,7 @@ static void check_reply(const struct reply *a, const struct reply_view *v)
         check_server(&a->u.server, v->doc);
         break;
     case COMMAND_SERVER_STOP:
+    case COMMAND_DEBUG_DUMP:
         assert_null(v->doc);
         break;
     case COMMAND_SUBMIT:
@@ -560,7 +568,7 @@ static void replies(void **state)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     for (uint64_t seed = 0; seed < ROUNDS; seed++)
-        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_WORKER_WAIT; kind++) {
+        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_DEBUG_DUMP; kind++) {
             struct sample s = {seed, &mem};
             struct reply a = sample_reply(&s, kind);
             struct reply_view v;
@@ -638,7 +646,7 @@ static void replies_that_do_not_fit(void **state)
         const char *text;
     } cases[] = {
         {"", 0, "Reply.kind is 0"},
-        {"\x88\x02\x11", 3, "Reply.kind is 17"},
+        {"\x88\x02\x12", 3, "Reply.kind is 18"},
         {"\x88\x02\x01", 3, "Reply.body 0 does not answer a request of kind 1"},
         {"\x88\x02\x0a\x22\x00", 5, "Reply.body 4 does not answer a request of kind 10"},
         {"\x88\x02\x0a\xf8\x01\x01\x2a\x00", 8, "Reply.body 5 does not answer a request of kind 10"},
