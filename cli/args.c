@@ -394,17 +394,25 @@ static int check_conflicts(struct parser *p)
     return ARGS_RUN;
 }
 
-static int check_required(struct parser *p)
+static size_t add_missing(const struct parser *p, bool positionals, const struct arg **ret)
 {
-    const struct arg *all[ARGS_MAX], *used[ARGS_MAX], *missing[ARGS_MAX];
+    const struct arg *all[ARGS_MAX], *used[ARGS_MAX];
     size_t n = command_args(top(p)->cmd, all), n_used = used_args(p, used), n_missing = 0;
     for (size_t i = 0; i < n; i++) {
         size_t j = 0;
         while (j < n_used && used[j] != all[i])
             j++;
-        if (all[i]->flags & ARG_REQUIRED && j == n_used)
-            missing[n_missing++] = all[i];
+        if (all[i]->flags & ARG_REQUIRED && !(all[i]->flags & ARG_POSITIONAL) == !positionals && j == n_used)
+            ret[n_missing++] = all[i];
     }
+    return n_missing;
+}
+
+static int check_required(struct parser *p)
+{
+    const struct arg *used[ARGS_MAX], *missing[ARGS_MAX];
+    size_t n_used = used_args(p, used), n_missing = add_missing(p, false, missing);
+    n_missing += add_missing(p, true, missing + n_missing);
     return n_missing ? usage_missing(p->out, p->m, missing, n_missing, used, n_used) : ARGS_RUN;
 }
 
