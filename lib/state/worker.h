@@ -21,9 +21,9 @@ void hqi_state_worker_unbook(struct worker *w, const struct rclass *c);
 /* ---- what a worker has of a class ---- */
 
 struct wclass *hqi_state_worker_class_new(const struct state *st, struct rclass *c); /* not linked */
-/* The wclass of `c`; if it is new, the pending one that reserve made. NULL: neither. */
 /* To be called when its first task has come, or its last one has gone: keeps the order of worker.class_list. */
 void hqi_state_worker_class_sort(struct worker *w, struct wclass *wc);
+/* The wclass of `c`; if it is new, the pending one that reserve made. NULL: neither. */
 struct wclass *hqi_state_worker_class_link(struct state *st, struct worker *w, const struct rclass *c,
                                            uint64_t utc_ms);
 /* n tasks of the class ended just now. */
