@@ -25,10 +25,11 @@ static bool nothing_spare(const struct draft_worker *w)
     return true;
 }
 
-static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker *w)
+static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker *w, const struct shape *shape)
 {
     size_t size = (size_t)w->n_resources * sizeof *dw->free;
     dw->w = w;
+    dw->shape = shape;
     dw->free = hqi_base_arena_get(d->mem, size + 1);
     dw->spare = hqi_base_arena_get(d->mem, size + 1);
     if (!dw->free || !dw->spare)
@@ -43,23 +44,52 @@ static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker 
         dw->rtt_ns = d->in->peers[w->id.n].rtt_ns;
     }
     dw->full = dw->stalled || nothing_spare(dw);
+    if (!dw->full)
+        d->open[d->n_open++] = dw;
+    if (!dw->stalled)
+        d->free[d->n_free++] = dw;
+    d->n_unwanted = d->n_free;
     return true;
 }
 
-static bool init_workers(struct draft *d)
+static bool may_get(const struct worker *w)
+{
+    return w && w->end == HQ_WORKER_RUNNING && !w->stopping;
+}
+
+static bool init_workers(struct draft *d, struct shapes *shapes)
 {
     const struct state *s = d->state;
     d->workers = hqi_base_arena_zero(d->mem, s->n_workers + 1u, sizeof *d->workers);
-    if (!d->workers)
+    d->open = hqi_base_arena_get(d->mem, (s->n_workers + 1u) * sizeof(struct draft_worker *));
+    d->free = hqi_base_arena_get(d->mem, (s->n_workers + 1u) * sizeof(struct draft_worker *));
+    if (!d->workers || !d->open || !d->free)
         return false;
     for (uint32_t id = 1; id <= s->n_workers; id++) {
         struct worker *w = hqi_state_worker(s, (hq_worker_id){id});
-        if (!w || w->end != HQ_WORKER_RUNNING || w->stopping)
+        const struct shape *shape = may_get(w) ? hqi_sched_shape_get(shapes, s, w) : NULL;
+        if (!may_get(w))
             continue;
-        if (!init_worker(d, &d->workers[d->n_workers++], w))
+        if (!shape || !init_worker(d, &d->workers[d->n_workers++], w, shape))
             return false;
     }
     return true;
+}
+
+void hqi_sched_draft_compact(struct draft *d)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->n_open; i++)
+        if (!d->open[i]->full)
+            d->open[n++] = d->open[i];
+    d->n_open = n;
+    if (d->n_unwanted == d->n_free)
+        return;
+    n = 0;
+    for (uint32_t i = 0; i < d->n_free; i++)
+        if (!d->free[i]->wanted)
+            d->free[n++] = d->free[i];
+    d->n_free = n;
 }
 
 static bool init_levels(struct draft *d)
@@ -81,16 +111,11 @@ static bool init_levels(struct draft *d)
     return true;
 }
 
-bool hqi_sched_draft_init(struct draft *d, const struct state *s, const struct plan_input *in, uint64_t budget,
-                          struct arena *mem)
+bool hqi_sched_draft_init(struct draft *d, const struct state *s, struct shapes *shapes, const struct plan_input *in,
+                          uint64_t budget, struct arena *mem)
 {
     *d = (struct draft){.state = s, .in = in, .mem = mem, .budget = budget};
-    return init_workers(d) && init_levels(d) && hqi_sched_claims_init(d);
-}
-
-bool hqi_sched_draft_could(const struct draft_worker *w, const struct rclass *c)
-{
-    return w->left_ms >= c->request->variants[0].min_time_ms && hqi_state_class_fits_total(c, w->w);
+    return init_workers(d, shapes) && init_levels(d) && hqi_sched_claims_init(d);
 }
 
 uint32_t hqi_sched_draft_fits(const struct draft_worker *w, const struct rclass *c, const int64_t *vector, uint32_t max)
@@ -105,12 +130,11 @@ uint32_t hqi_sched_draft_fits(const struct draft_worker *w, const struct rclass 
     return (uint32_t)n;
 }
 
-uint32_t hqi_sched_draft_held(const struct draft *d, const struct draft_worker *w, const struct rclass *c)
+uint32_t hqi_sched_draft_held(const struct draft_worker *w, const struct wclass *wc, const struct rclass *c)
 {
-    const struct wclass *wc = hqi_state_wclass(w->w, c);
     uint32_t n = wc ? wc->booked : 0;
     for (uint32_t i = 0; i < w->give.n; i++)
-        if (w->give.v[i].booked && hqi_state_submit(d->state, w->give.v[i].submit)->class == c)
+        if (w->give.v[i].booked && w->give.v[i].class == c)
             n += w->give.v[i].range.count;
     return n;
 }
@@ -145,7 +169,7 @@ static void add_range(struct draft *d, struct draft_list *list, const struct pie
         list->v = v;
         list->room = room;
     }
-    list->v[list->n++] = (struct draft_range){p->submit->id, p->instance, r, booked};
+    list->v[list->n++] = (struct draft_range){p->submit->class, p->submit->id, p->instance, r, booked};
 }
 
 static void subtract(struct draft_worker *w, const struct rclass *c, uint32_t count)

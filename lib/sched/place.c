@@ -114,10 +114,9 @@ struct answer {
 
 static bool same_shape(const struct answer *a, const struct draft_worker *w)
 {
-    const struct worker *x = a->like ? a->like->w : NULL;
     size_t size = w->w->n_resources * sizeof *a->spare;
-    return x && x->n_resources == w->w->n_resources && a->like->left_ms == w->left_ms &&
-           memcmp(x->total, w->w->total, size) == 0 && memcmp(a->spare, w->spare, size) == 0;
+    return a->like && a->like->shape == w->shape && a->like->left_ms == w->left_ms &&
+           memcmp(a->spare, w->spare, size) == 0;
 }
 
 /* Still as many waiting as the answer takes, and none of its classes is blocked on this worker. */
@@ -166,19 +165,50 @@ static bool anything_left(const struct draft *d, uint32_t first, uint32_t last)
     return false;
 }
 
+/* What even the least of the waiting requests takes of each resource, so that most workers need not be looked at closer. */
+static bool find_least(const struct draft *d, uint32_t first, uint32_t last, int64_t *least)
+{
+    bool any = false;
+    for (uint32_t i = first; i < last; i++) {
+        const struct rclass *c = d->levels[i].level->class;
+        const struct request_entry *e = c->request->variants[0].entries;
+        int64_t *amount = least + d->state->n_resources;
+        if (d->levels[i].left == 0)
+            continue;
+        memset(amount, 0, d->state->n_resources * sizeof *amount);
+        for (uint32_t k = 0; k < c->n_entries; k++)
+            amount[c->resource[k]] = e[k].amount > 0 ? (int64_t)e[k].amount : 1; /* 0: all that there is */
+        for (uint32_t r = 0; r < d->state->n_resources; r++)
+            least[r] = any && least[r] < amount[r] ? least[r] : amount[r];
+        any = true;
+    }
+    return any;
+}
+
+static bool may_fit(const struct draft *d, const struct draft_worker *w, const int64_t *least)
+{
+    for (uint32_t r = 0; r < d->state->n_resources; r++)
+        if (least[r] > (r < w->w->n_resources ? w->spare[r] : 0))
+            return false;
+    return true;
+}
+
 void hqi_sched_place(struct draft *d, uint32_t first, uint32_t last)
 {
     uint32_t widest = d->state->n_resources + 1;
     struct answer a = {.spare = hqi_base_arena_get(d->mem, widest * sizeof(int64_t))};
-    if (!a.spare) {
+    int64_t *least = hqi_base_arena_get(d->mem, 2 * widest * sizeof *least);
+    if (!a.spare || !least) {
         d->nomem = true;
         return;
     }
-    for (uint32_t i = 0; i < d->n_workers && !d->cut && !d->nomem; i++) {
-        struct draft_worker *w = &d->workers[i];
-        if (w->full || !anything_left(d, first, last))
-            continue;
+    if (!find_least(d, first, last, least))
+        return;
+    for (uint32_t i = 0; i < d->n_open && !d->cut && !d->nomem; i++) {
+        struct draft_worker *w = d->open[i];
         d->steps++;
+        if (w->full || !may_fit(d, w, least) || !anything_left(d, first, last))
+            continue;
         bool repeat = same_shape(&a, w) && still_good(d, &a, w);
         if (!repeat && !search_worker(d, w, first, last, &a))
             d->nomem = true;

@@ -11,21 +11,26 @@
 
 struct scratch {
     const struct alloc *alloc; /* borrowed */
+    struct shapes shapes;
     uint32_t escalation;
 };
 
 struct scratch *hqi_sched_scratch_new(const struct alloc *a)
 {
     struct scratch *s = hqi_base_alloc_zero(a, 1, sizeof *s);
-    if (s)
-        s->alloc = a;
+    if (!s)
+        return NULL;
+    s->alloc = a;
+    hqi_sched_shape_init(&s->shapes, a);
     return s;
 }
 
 void hqi_sched_scratch_free(struct scratch *s)
 {
-    if (s)
-        hqi_base_alloc_free(s->alloc, s);
+    if (!s)
+        return;
+    hqi_sched_shape_fini(&s->shapes);
+    hqi_base_alloc_free(s->alloc, s);
 }
 
 static uint32_t same_priority(const struct draft *d, uint32_t first)
@@ -47,6 +52,7 @@ static void pass(struct draft *d)
             hqi_sched_reserve(d, first, last);
         if (!d->cut && !d->nomem)
             hqi_sched_prefill(d, first, last);
+        hqi_sched_draft_compact(d);
     }
     if (!d->cut && !d->nomem)
         hqi_sched_retract(d);
@@ -56,7 +62,7 @@ int hqi_sched_plan(struct plan_result *ret, const struct state *s, struct scratc
                    const struct plan_input *in, struct arena *mem, hq_error *err)
 {
     struct draft d;
-    if (!hqi_sched_draft_init(&d, s, in, (uint64_t)in->steps << scratch->escalation, mem))
+    if (!hqi_sched_draft_init(&d, s, &scratch->shapes, in, (uint64_t)in->steps << scratch->escalation, mem))
         return hqi_base_error_nomem(err, "sched");
     pass(&d);
     int r = hqi_sched_draft_facts(&d, ret, err);

@@ -16,43 +16,14 @@ static void take_unstarted(struct draft *d, struct draft_worker *w, bool booked_
 
 /* ---- surplus ---- */
 
-struct tally { /* per class */
-    uint64_t left; /* waiting tasks that come before some prefilled one, or beside it */
-    uint64_t prefilled, retracting;
-    int32_t highest; /* priority of what is prefilled */
-    bool claimed;
-};
-
-static void count_left(struct draft *d, struct tally *t)
+/* Waiting tasks that come before some prefilled one of their class, or beside it. */
+static void count_left(struct draft *d)
 {
-    for (uint32_t i = 0; i < d->n_claims; i++) { /* by priority descending */
-        struct tally *class = &t[d->claims[i].class->id];
-        if (!class->claimed)
-            class->highest = d->claims[i].priority;
-        class->claimed = true;
-    }
     for (uint32_t i = 0; i < d->n_levels; i++) {
-        struct tally *class = &t[d->levels[i].level->class->id];
-        if (!class->claimed || d->levels[i].level->priority >= class->highest)
+        struct draft_class *class = &d->classes[d->levels[i].level->class->id];
+        if (d->levels[i].level->priority >= class->highest)
             class->left += d->levels[i].left;
     }
-}
-
-static struct tally *count_classes(struct draft *d, bool *any)
-{
-    struct tally *t = hqi_base_arena_zero(d->mem, d->state->n_classes + 1u, sizeof *t);
-    if (!t)
-        return NULL;
-    count_left(d, t);
-    for (uint32_t i = 0; i < d->n_workers; i++)
-        list_for(it, &d->workers[i].w->class_list) {
-            const struct wclass *wc = hqi_container(it, struct wclass, in_worker);
-            t[wc->class->id].prefilled += wc->prefilled;
-            t[wc->class->id].retracting += wc->retracting;
-            *any = *any || wc->prefilled > 0;
-            d->steps++;
-        }
-    return t;
 }
 
 /* Tasks that the worker will have started before a retract can reach it stay. */
@@ -69,10 +40,10 @@ static uint64_t room_for(struct draft *d, const struct rclass *c, uint64_t max)
     for (uint32_t i = 0; i < d->n_workers && room < max; i++) {
         const struct draft_worker *w = &d->workers[i];
         d->steps++;
-        if (w->stalled || !hqi_sched_draft_could(w, c))
+        uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
+        if (fits == 0 || w->stalled || !hqi_sched_draft_could(w, c))
             continue;
         const struct wclass *own = hqi_state_wclass(w->w, c);
-        uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
         uint64_t mine = own ? own->prefilled : 0; /* it will start those by itself */
         room += fits > mine ? fits - mine : 0;
     }
@@ -93,7 +64,7 @@ static void take_tail(struct draft *d, struct draft_worker *w, const struct rcla
     }
 }
 
-static void balance_class(struct draft *d, const struct rclass *c, const struct tally *t)
+static void balance_class(struct draft *d, const struct rclass *c, const struct draft_class *t)
 {
     uint64_t total = 0, room = room_for(d, c, t->prefilled);
     if (room <= t->retracting)
@@ -114,12 +85,6 @@ static void balance_class(struct draft *d, const struct rclass *c, const struct 
 
 void hqi_sched_retract(struct draft *d)
 {
-    bool any = false;
-    struct tally *t = count_classes(d, &any);
-    if (!t) {
-        d->nomem = true;
-        return;
-    }
     for (uint32_t i = 0; i < d->n_workers; i++) {
         struct draft_worker *w = &d->workers[i];
         if (w->stalled)
@@ -127,7 +92,8 @@ void hqi_sched_retract(struct draft *d)
         else if (w->wanted && w->lowest_claim < w->wanted_above)
             take_unstarted(d, w, false, w->wanted_above);
     }
-    for (uint32_t c = 0; c < d->state->n_classes && any; c++)
-        if (t[c].prefilled > t[c].retracting && t[c].left == 0)
-            balance_class(d, d->state->classes[c], &t[c]);
+    count_left(d);
+    for (uint32_t c = 0; c < d->state->n_classes; c++)
+        if (d->classes[c].prefilled > d->classes[c].retracting && d->classes[c].left == 0)
+            balance_class(d, d->state->classes[c], &d->classes[c]);
 }

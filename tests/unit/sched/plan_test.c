@@ -189,6 +189,7 @@ static const struct row rows[] = {
     {"one worker is kept, the other serves", {3, 3}, {1, 1}, {{3, 3}, {2, 2}}, {0, 2}},
     {"both small ones on the same", {3, 3}, {1, 1}, {{3, 3}, {2, 1}, {2, 1}}, {0, 2, 2}},
     {"least missing is kept", {3, 3}, {2, 1}, {{3, 3}, {2, 1}, {2, 1}}, {0, 1, 0}},
+    {"the two that miss least are kept", {4, 4, 4, 4}, {3, 1, 2, 3}, {{5, 4}, {5, 4}, {0, 1}, {0, 1}, {0, 1}}, {0, 0, 1, 4, 0}},
     {"ten of ten", {10}, {0}, {{9, 2}, {8, 1}, {7, 2}, {6, 1}, {5, 2}, {4, 1}, {3, 2}, {2, 1}}, {1, 1, 1, 1, 1, 1, 0, 0}},
 };
 
@@ -430,6 +431,25 @@ static void test_cut_passes_reach_everything(void **unused)
     world_fini(&w);
 }
 
+/* What can take nothing is not asked once per class. */
+static void test_a_busy_cluster_costs_a_step_per_worker(void **unused)
+{
+    struct world w;
+    (void)unused;
+    world_init(&w);
+    for (int i = 0; i < 50; i++)
+        add_worker(&w, 2, 0, 0);
+    add_tasks(&w, 0, 1, 0, 1000, 0);
+    plan(&w);
+    apply_plan(&w);
+    for (int i = 0; i < 60; i++)
+        add_tasks(&w, i % 3, 2, 0, 1000, 1000 + i);
+    w.steps = 50 * 6;
+    plan(&w);
+    assert_false(w.plan.more);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_surplus_goes_before_lower_priority),
         cmocka_unit_test(test_stalled_worker_gives_back),
         cmocka_unit_test(test_cut_passes_reach_everything),
+        cmocka_unit_test(test_a_busy_cluster_costs_a_step_per_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
