@@ -30,20 +30,6 @@ void hqi_sched_shape_fini(struct shapes *all)
 
 /* ---- slots ---- */
 
-static uint32_t count_slots(const struct rclass *c, const struct worker *w)
-{
-    uint64_t n = UINT32_MAX;
-    if (c->request->variants[0].n_nodes > 0) /* no single worker is several nodes */
-        return 0;
-    for (uint32_t i = 0; i < c->n_entries; i++) {
-        uint64_t amount = hqi_state_class_amount(c, i, w);
-        uint64_t total = c->resource[i] < w->n_resources ? w->total[c->resource[i]] : 0;
-        uint64_t k = amount ? total / amount : 0;
-        n = k < n ? k : n;
-    }
-    return (uint32_t)n;
-}
-
 static bool fill(const struct shapes *all, struct shape *shape, const struct state *s)
 {
     if (shape->n_slots == s->n_classes)
@@ -57,7 +43,7 @@ static bool fill(const struct shapes *all, struct shape *shape, const struct sta
         shape->room = room;
     }
     for (; shape->n_slots < s->n_classes; shape->n_slots++)
-        shape->slots[shape->n_slots] = count_slots(s->classes[shape->n_slots], shape->like);
+        shape->slots[shape->n_slots] = hqi_state_class_slots(s->classes[shape->n_slots], shape->like);
     return true;
 }
 

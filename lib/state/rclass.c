@@ -148,17 +148,16 @@ uint64_t hqi_state_class_amount(const struct rclass *c, uint32_t entry, const st
     return c->resource[entry] < w->n_resources ? w->total[c->resource[entry]] : 0;
 }
 
-bool hqi_state_class_fits_total(const struct rclass *c, const struct worker *w)
+uint32_t hqi_state_class_slots(const struct rclass *c, const struct worker *w)
 {
-    const struct wclass *wc = hqi_state_wclass(w, c);
-    if (w->end != HQ_WORKER_RUNNING || w->stopping || (wc && wc->blocked))
-        return false;
+    uint64_t n = UINT32_MAX;
     if (c->request->variants[0].n_nodes > 0) /* no single worker is several nodes */
-        return false;
+        return 0;
     for (uint32_t i = 0; i < c->n_entries; i++) {
+        uint64_t amount = hqi_state_class_amount(c, i, w);
         uint64_t total = c->resource[i] < w->n_resources ? w->total[c->resource[i]] : 0;
-        if (total == 0 || hqi_state_class_amount(c, i, w) > total)
-            return false;
+        uint64_t k = amount ? total / amount : 0;
+        n = k < n ? k : n;
     }
-    return true;
+    return (uint32_t)n;
 }

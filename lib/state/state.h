@@ -290,7 +290,7 @@ bool hqi_state_crash_fails(const struct piece *p, uint8_t reason);
 
 /* What one task of `class` (variant 0) takes from `w`: amount of its i-th entry; `all` takes the total. */
 uint64_t hqi_state_class_amount(const struct rclass *c, uint32_t entry, const struct worker *w);
-/* Could the worker run it when it is empty: totals suffice, it is not blocked, stopping or gone. Time is the scheduler's. */
-bool hqi_state_class_fits_total(const struct rclass *c, const struct worker *w);
+/* How many the worker's totals would hold at once; 0: it can never run one. Whether it may, and has the time, is the scheduler's. */
+uint32_t hqi_state_class_slots(const struct rclass *c, const struct worker *w);
 
 #endif

@@ -271,6 +271,48 @@ static void test_two_resources(void **unused)
     world_fini(&w);
 }
 
+static void test_a_worker_that_refused_gets_no_more_of_the_class(void **unused)
+{
+    struct world w;
+    (void)unused;
+    world_init(&w);
+    add_worker(&w, 4, 0, 0);
+    add_worker(&w, 4, 0, 0);
+    uint32_t a = add_tasks(&w, 0, 1, 0, 4, 0);
+    plan(&w);
+    apply_plan(&w);
+    const struct ord_range all = {0, 4};
+    const struct task_group g = {.submit = a, .ranges = &all, .n_ranges = 1};
+    struct fact f = {.kind = FACT_RETURN};
+    f.u.tasks.worker.n = 1;
+    f.u.tasks.groups = &g;
+    f.u.tasks.n_groups = 1;
+    f.u.tasks.block = true;
+    happen(&w, &f);
+    uint32_t b = add_tasks(&w, 0, 3, 0, 1, 0);
+    plan(&w);
+    assert_int_equal(count(&w, FACT_HANDOUT, 2, a, true), 4);
+    assert_int_equal(placed_on(&w, b), 1); /* another class it takes */
+    world_fini(&w);
+}
+
+static void test_a_stopping_worker_gets_nothing(void **unused)
+{
+    struct world w;
+    (void)unused;
+    world_init(&w);
+    add_worker(&w, 4, 0, 0);
+    add_worker(&w, 4, 0, 0);
+    struct fact f = {.kind = FACT_WORKER_STOP};
+    f.u.worker_stop.worker.n = 1;
+    f.u.worker_stop.reason = HQ_WORKER_STOPPED;
+    happen(&w, &f);
+    uint32_t s = add_tasks(&w, 0, 1, 0, 1, 0);
+    plan(&w);
+    assert_int_equal(placed_on(&w, s), 2);
+    world_fini(&w);
+}
+
 /* ---- prefill and retract ---- */
 
 static void test_prefill_one_class(void **unused)
@@ -456,6 +498,8 @@ int main(void)
         cmocka_unit_test(test_placement),
         cmocka_unit_test(test_time_request),
         cmocka_unit_test(test_two_resources),
+        cmocka_unit_test(test_a_worker_that_refused_gets_no_more_of_the_class),
+        cmocka_unit_test(test_a_stopping_worker_gets_nothing),
         cmocka_unit_test(test_prefill_one_class),
         cmocka_unit_test(test_prefill_is_fair_at_the_end),
         cmocka_unit_test(test_contested_slots_are_not_inherited),

@@ -223,36 +223,29 @@ static void a_worker_joins(void **unused)
     world_close(&w);
 }
 
-static void classes_fit_totals(void **unused)
+static void classes_have_slots(void **unused)
 {
     static const struct {
         struct spec_options o;
-        bool small, big; /* 4 cpus; 8 cpus and 2 gpus */
+        uint32_t small, big; /* 4 cpus; 8 cpus and 2 gpus */
     } cases[] = {
-        {{.cpus = 4}, true, true},   {{.cpus = 5}, false, true},
-        {{.cpus = 9}, false, false}, {{.cpus = 1, .gpus = 2}, false, true},
-        {{.gpus = 3}, false, false}, {{.all = true}, true, true},
+        {{.cpus = 4}, 1, 2}, {{.cpus = 5}, 0, 1}, {{.cpus = 1}, 4, 8},
+        {{.cpus = 9}, 0, 0}, {{.cpus = 1, .gpus = 2}, 0, 1}, {{.cpus = 3, .gpus = 1}, 0, 2},
+        {{.gpus = 3}, 0, 0}, {{.all = true}, 1, 1},
     };
     struct world w;
     world_open(&w);
-    struct worker *small = world_join(&w, 4, 0), *big = world_join(&w, 8, 2), *last = world_join(&w, 8, 2);
+    struct worker *small = world_join(&w, 4, 0), *big = world_join(&w, 8, 2);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct submit *s = world_submit(&w, 1, cases[i].o);
-        assert_int_equal(hqi_state_class_fits_total(s->class, small), cases[i].small);
-        assert_int_equal(hqi_state_class_fits_total(s->class, big), cases[i].big);
+        assert_int_equal(hqi_state_class_slots(s->class, small), cases[i].small);
+        assert_int_equal(hqi_state_class_slots(s->class, big), cases[i].big);
     }
-    struct rclass *all = w.st->submits[6]->class;
+    struct rclass *all = w.st->submits[8]->class;
     assert_int_equal(hqi_state_class_amount(all, 0, small), 4 * HQ_UNITS);
     assert_int_equal(hqi_state_class_amount(all, 0, big), 8 * HQ_UNITS);
     world_end_worker(&w, FACT_WORKER_STOP, 1, HQ_WORKER_STOPPED);
     assert_int_equal(small->stopping, HQ_WORKER_STOPPED);
-    assert_false(hqi_state_class_fits_total(all, small));
-    world_end_worker(&w, FACT_WORKER_LOST, 2, HQ_WORKER_STOPPED);
-    assert_false(hqi_state_class_fits_total(all, big));
-    world_hand(&w, 3, 6, 0, 0, 1, true);
-    world_do(&w, world_tasks(&w, FACT_RETURN, 3, 6, 0, (struct ord_range){0, 1}, true));
-    assert_false(hqi_state_class_fits_total(all, last));
-    assert_true(hqi_state_class_fits_total(w.st->submits[1]->class, last));
     world_close(&w);
 }
 
@@ -472,6 +465,7 @@ static void returned_tasks_wait_again(void **unused)
     assert_int_equal(k->free[0], 4 * HQ_UNITS);
     assert_int_equal(k->n_active, 0);
     assert_true(hqi_state_wclass(k, s->class)->blocked);
+    assert_true(k->blocks);
     /* one piece again, as it was */
     struct tree_node *n = hqi_base_tree_first(&s->level->pieces);
     assert_null(hqi_base_tree_next(n));
@@ -854,7 +848,7 @@ int main(void)
         cmocka_unit_test(tasks_are_found_by_id),
         cmocka_unit_test(known_ids_meet),
         cmocka_unit_test(a_worker_joins),
-        cmocka_unit_test(classes_fit_totals),
+        cmocka_unit_test(classes_have_slots),
         cmocka_unit_test(a_hand_out_books_or_prefills),
         cmocka_unit_test(a_start_is_clamped_and_books),
         cmocka_unit_test(tasks_end),
