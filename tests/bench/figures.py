@@ -61,7 +61,7 @@ class Row:
     def __init__(self, key, what, measured, judged=None, beside=(), goal=None, judged_as=""):
         self.key, self.what, self.measured = key, what, measured
         self.judged, self.judged_as = judged, judged_as
-        self.beside, self.goal = list(beside), goal # beside: (name, Series, said in the table?)
+        self.beside, self.goal = list(beside), goal # beside: (name, Series)
 
     @property
     def is_met(self):
@@ -69,12 +69,12 @@ class Row:
 
     def cells(self):
         against = [f"{self.judged.with_spread()} {self.judged_as}".rstrip()] if self.judged else []
-        against += [f"{name} {series}" for name, series, said in self.beside if said]
+        against += [f"{name} {series}" for name, series in self.beside]
         met = {None: "", True: "yes", False: "**no**"}[self.is_met]
         return [self.what, self.measured.with_spread(), "; ".join(against), str(self.goal or ""), met]
 
     def as_json(self):
-        out = {"measured": self.measured.as_json(), "beside": {n: s.as_json() for n, s, _ in self.beside}}
+        out = {"measured": self.measured.as_json(), "beside": {n: s.as_json() for n, s in self.beside}}
         if self.judged:
             out["judged"] = self.judged.as_json()
         if self.goal:

@@ -4,6 +4,7 @@
 Each peer has a name with its version, and run(tasks, folder) -> (seconds, processor seconds): it runs /bin/true `tasks`
 times, as many at a time as there are cpus, with two output files each in `folder` (None: none). Peers are extras: one that is not
 here is named as not measured."""
+import contextlib
 import os
 import pathlib
 import re
@@ -119,12 +120,20 @@ class Hyperqueue(Peer):
             self.process.wait()
 
 
-def start(bench):
-    """All that are here; close() each."""
+ALL = {"xargs": Xargs, "GNU parallel": Parallel, "hyperqueue": Hyperqueue}
+
+
+@contextlib.contextmanager
+def started(bench, *names):
+    """A list of those that are here, until the block ends; the others are noted as not measured."""
     found = []
-    for make, name in ((Xargs, "xargs"), (Parallel, "GNU parallel"), (Hyperqueue, "hyperqueue")):
-        try:
-            found.append(make(bench))
-        except process.Failed as why:
-            bench.missing(name, str(why))
-    return found
+    try:
+        for name in names:
+            try:
+                found.append(ALL[name](bench))
+            except process.Failed as why:
+                bench.missing(name, str(why))
+        yield found
+    finally:
+        for peer in found:
+            peer.close()

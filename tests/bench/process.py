@@ -3,10 +3,12 @@
 
 Commands are started with posix_spawn and waited for through a pidfd, so that what is measured is the command and not
 Python; each has a time limit and a process group of its own, so that none can hang the whole run."""
+import contextlib
 import os
 import pathlib
 import select
 import signal
+import subprocess
 import time
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -63,6 +65,23 @@ def wait(pid, limit):
     return ended, status, usage
 
 
+@contextlib.contextmanager
+def background(argv, limit=20, **options):
+    """A process beside the block; behind it, it has `limit` seconds to end by itself."""
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    p = subprocess.Popen([str(a) for a in argv], start_new_session=True, **options)
+    try:
+        yield p
+    finally:
+        if p.stdin:
+            p.stdin.close()
+        try:
+            p.wait(limit)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+
+
 # ---- what processes have used
 
 def stat(pid):
@@ -87,12 +106,13 @@ def anonymous_bytes(pid):
 
 
 def threads(pid):
-    return list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    """Their folders; the main thread's is the first."""
+    return sorted(pathlib.Path(f"/proc/{pid}/task").iterdir(), key=lambda path: int(path.name))
 
 
-def switches(pid):
-    """How often any of its threads went to sleep by itself, which it can only do after it woke up."""
-    return sum(status_number(t / "status", "voluntary_ctxt_switches") for t in threads(pid))
+def switches(of):
+    """How often these threads went to sleep by themselves, which they can only do after they woke up."""
+    return sum(status_number(t / "status", "voluntary_ctxt_switches") for t in of)
 
 
 def helpers_of(worker):

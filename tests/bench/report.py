@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 
 import process
@@ -12,6 +13,7 @@ from figures import Series
 
 BEGIN = "<!-- figures: begin (tests/bench/run.sh writes what is between these two lines) -->"
 END = "<!-- figures: end -->"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLUMNS = ["what", "measured", "in the same run", "goal", "reached"]
 
 
@@ -42,10 +44,9 @@ def introspect(build, name):
 def versions(bench):
     comment = process.run(["readelf", "-p", ".comment", bench.hq]).output # each compiler leaves its name there
     options = {o["name"]: o["value"] for o in introspect(bench.build, "buildoptions")}
-    root = pathlib.Path(__file__).resolve().parents[2]
     return {
         "buildtype": options["buildtype"],
-        "commit": first_line("git", "describe", "--always", "--dirty", cwd=root) or "unknown",
+        "commit": first_line("git", "describe", "--always", "--dirty", cwd=ROOT) or "unknown",
         "compiler": re.search(r"(GCC|clang).*", comment)[0],
         "libhqcore": introspect(bench.build, "projectinfo")["version"],
         "libs": {d["name"]: d["version"] for d in introspect(bench.build, "dependencies") if d["name"] in ("libzmq", "libsodium")},
@@ -76,6 +77,12 @@ def as_json(bench, rows, tables):
            "rows": {row.key: row.as_json() for row in rows}, "tables": {t.key: t.as_json() for t in tables},
            "versions": versions(bench)}
     return json.dumps(out, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def try_out(folder):
+    """A copy of the page there, to write into."""
+    shutil.copy(ROOT / "docs/benchmarks.md", folder)
+    return folder
 
 
 def write(docs, text, data):

@@ -14,9 +14,9 @@ import traceback
 
 import report
 from bench import Bench
-from rows import command, load, server, spawn, state
+from rows import command, load, plan, server, spawn, state
 
-FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "state": state}
+FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "plan": plan, "state": state}
 LIMIT_S = 20 * 60 # of everything: no figure is worth a hung run
 
 
@@ -32,7 +32,10 @@ def arguments():
     p.add_argument("--only", choices=FAMILIES)
     p.add_argument("--docs", type=pathlib.Path, help="where benchmarks.md is")
     p.add_argument("--smoke", action="store_true")
-    return p.parse_args()
+    args = p.parse_args()
+    if args.docs and (args.only or args.smoke):
+        p.error("only a whole run is written down")
+    return args
 
 
 def measure(bench, only):
@@ -61,8 +64,9 @@ def main():
         rows, tables, failed = measure(bench, args.only)
         text, data = report.page(bench, rows, tables), report.as_json(bench, rows, tables)
         print(f"{len(rows)} rows, {len(tables)} tables: all programs work" if args.smoke and not failed else text)
-        if args.docs and not failed:
-            report.write(args.docs, text, data)
+        docs = report.try_out(bench.work) if args.smoke else args.docs
+        if docs and not failed:
+            report.write(docs, text, data)
     finally:
         bench.close()
     sys.exit(1 if failed else 0)

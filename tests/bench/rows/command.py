@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Whole commands, from outside: start to exit of a fresh process, against the least that a process could do."""
-import contextlib
 import subprocess
 
+import peers
 import process
 from bench import Cluster
 from figures import Goal, Row, Series, paired
 
 STARTS, SUBMITS, WAITS = 101, 31, 51
-
-
-def ms(done):
-    return done.seconds * 1000
 
 
 def libraries(program):
@@ -23,22 +19,25 @@ def libraries(program):
 class Columns(dict):
     """Series of milliseconds by name, one value each per round."""
 
+    def add(self, name, seconds):
+        self.setdefault(name, Series("ms")).add(seconds * 1000)
+
     def run(self, name, command, *args):
-        self.setdefault(name, Series("ms")).add(ms(command(*args)))
+        self.add(name, command(*args).seconds)
 
 
 def measure_start(bench):
-    nothing, true, columns = bench.programs / "linked_nothing", "/bin/true", Columns()
+    nothing, columns = bench.programs / "linked_nothing", Columns()
     if libraries(nothing) != libraries(bench.hq):
         raise process.Failed(f"{nothing.name} and hq are not linked with the same: {libraries(nothing) ^ libraries(bench.hq)}")
     for _ in bench.each(bench.size(STARTS, 1), "hq --version"):
-        columns.run("true", process.run, [true])
+        columns.run("true", process.run, ["/bin/true"])
         columns.run("nothing", process.run, [nothing])
         columns.run("version", process.run, [bench.hq, "--version"])
     return [Row("version", "`hq --version`", columns["version"],
                 paired("", lambda v, n: v / n, columns["version"], columns["nothing"]),
                 judged_as="of a program with the same libraries that does nothing", goal=Goal("at most", 1.5),
-                beside=[("that program", columns["nothing"], True), (true, columns["true"], True)])]
+                beside=[("that program", columns["nothing"]), ("/bin/true", columns["true"])])]
 
 
 def measure_arrays(bench):
@@ -60,36 +59,27 @@ def measure_arrays(bench):
                       judged_as="over `hq --version`", goal=None if verb == "list" else Goal("at most", 5, "ms"))
 
 
-@contextlib.contextmanager
-def curve_server(bench):
-    """The other side of curve_request; gives what to tell it."""
-    p = subprocess.Popen([bench.programs / "curve_request", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield p.stdout.readline().split()
-    finally:
-        p.stdin.close()
-        try:
-            p.wait(10)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            p.wait()
-
-
 def measure_wait(bench):
     columns, quiet = Columns(), ("--stdout=none", "--stderr=none")
-    with Cluster(bench) as c, curve_server(bench) as address:
+    curve = bench.programs / "curve_request"
+    with Cluster(bench) as c, process.background([curve, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p, \
+            peers.started(bench, "hyperqueue") as others:
+        port, key = p.stdout.readline().decode().split()
         for _ in bench.each(bench.size(WAITS, 1), "hq submit --wait"):
             columns.run("spawn", process.run, ["/bin/true"])
             columns.run("spawn again", process.run, ["/bin/true"])
-            columns.run("curve", process.run, [bench.programs / "curve_request", "ask", *address])
+            columns.run("curve", process.run, [curve, "ask", port, key])
             columns.run("wait", c.hq, "submit", "--wait", *quiet, "/bin/true")
+            for other in others:
+                columns.add(other.name, other.run(1, None)[0])
     floor = paired("ms", lambda *v: sum(v), *(columns[n] for n in ("curve", "spawn", "spawn again")))
     over = paired("ms", lambda a, b: a - b, columns["wait"], floor)
-    beside = [("a bare CURVE request", columns["curve"], True), ("a bare spawn", columns["spawn"], True)]
+    beside = [("a bare CURVE request", columns["curve"]), ("a bare spawn", columns["spawn"])]
+    beside += [(f"{o.name}, by a client that runs already,", columns[o.name]) for o in others]
     what = "`hq submit --wait /bin/true`"
     yield Row("submit_wait", what, columns["wait"], goal=Goal("at most", 10, "ms"), beside=beside)
     yield Row("submit_wait_over_floor", f"{what}, beyond a bare CURVE request and two bare spawns", over,
-              goal=Goal("at most", 1, "ms"), beside=[("these", floor, True)])
+              goal=Goal("at most", 1, "ms"), beside=[("these", floor)])
 
 
 def measure(bench):

@@ -51,7 +51,7 @@ def rows_of(loads):
         per_second = Series("tasks", [1e6 / us for us in loads.cpu[workers].values])
         what = "server's processor time per task, libzmq's thread included, no processes"
         yield Row(f"server_cpu_{workers}", f"{what}, workers: {workers}", loads.cpu[workers], goal=Goal("at most", 0.5, "us"),
-                  beside=[("in a second of it", per_second, True)])
+                  beside=[("in a second of it", per_second)])
     yield Row("memory_finished", "server memory of a finished task, slope between 10^6 and 10^7", loads.finished,
               goal=Goal("at most", 17, "bytes"))
     yield Row("memory_returned", "share of its memory that a server returns after 10^7 tasks and `hq job forget`", loads.returned,
