@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""instructions.py HOT_PATHS KEPT COMPILER PROTOBUF_C OPTIONS [--record] - instructions per task of the core's hot paths, against kept ones.
+"""instructions.py HOT_PATHS KEPT COMPILER PROTOBUF_C OPTIONS [--record] - instructions per task of the hot paths,
+against kept numbers.
 
 Runs hot_paths.c under callgrind. Instructions do not depend on what else the machine does; they do depend on compiler,
 libraries and options, so numbers are compared only where these are as they were; elsewhere the test is skipped and
@@ -117,4 +118,5 @@ def main(program, path, compiler, protobuf_c, options, *more):
     sys.exit(1 if bad else 0)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -62,7 +62,8 @@ def page(bench, rows, tables):
     m, v = machine(), versions(bench)
     libs = ", ".join(f"{name} {version}" for name, version in sorted(v["libs"].items()))
     out = [f"{m['cpus']} cpus ({m['model']}), {m['memory_gib']} GiB, {m['distribution']}, Linux {m['kernel']}; {v['compiler']}, "
-           f"{v['buildtype']} build of {v['commit']}; {libs}.\nMedians, with the least and the largest; {bench.rounds} paired rounds of real processes.",
+           f"{v['buildtype']} build of {v['commit']}; {libs}.\n"
+           f"Medians, with the least and the largest; {bench.rounds} paired rounds of real processes.",
            markdown(COLUMNS, [row.cells() for row in rows])]
     for table in tables:
         cells = [[name, *(str(s) if isinstance(s, Series) else s for s in row)] for name, row in table.rows]

@@ -16,6 +16,7 @@ def measure(bench):
         for priorities, us in told["priorities"].items():
             slow.setdefault(priorities, Series("ms")).add(us["p99_us"] / 1000)
             usual.setdefault(priorities, Series("ms")).add(us["p50_us"] / 1000)
-    what = "a scheduling call, 99th percentile: {workers:,} workers, {classes} request classes, {waiting:,} waiting tasks".format(**told)
+    sizes = "{workers:,} workers, {classes} request classes, {waiting:,} waiting tasks".format(**told)
+    what = f"a scheduling call, 99th percentile: {sizes}"
     return [Row(f"plan_{p}", f"{what}, priorities: {p}", slow[p], goal=Goal("at most", 5, "ms"),
                 beside=[("median call", usual[p])]) for p in slow], []
