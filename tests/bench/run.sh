@@ -10,10 +10,10 @@ hyperqueue=0.27.0 # of PyPI: the reference that rows are compared with
 
 .ci/install-packages build
 .ci/install-packages bench || echo "run.sh: without GNU parallel" >&2
-if [[ -d $build ]]; then
-  CC=gcc meson setup --reconfigure "$build" --buildtype=release >/dev/null
-else
-  CC=gcc meson setup "$build" --buildtype=release
+export CC=gcc
+if ! [[ -d $build ]] || ! meson setup --reconfigure "$build" --buildtype=release >/dev/null 2>&1; then
+  rm -rf "$build"
+  meson setup "$build" --buildtype=release
 fi
 ninja -C "$build" >/dev/null
 if [[ ! -d $build/peers/hyperqueue-$hyperqueue.dist-info ]]; then
