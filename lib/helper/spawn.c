@@ -128,7 +128,7 @@ IN_CHILD static bool enter_cwd(struct pad *pad)
     if (!cwd)
         return true;
     long rc = call(SYS_chdir, cwd, 0, 0);
-    if (rc == -ENOENT || rc == -ENOTDIR) {
+    if (rc == -ENOENT || rc == -ENOTDIR || rc == -ENAMETOOLONG) {
         if (!make_cwd(pad))
             return false;
         rc = call(SYS_chdir, cwd, 0, 0);

@@ -112,7 +112,8 @@ def directories_and_outputs_that_cannot_be_made(w):
     has(error_of(w, "--stdout=/dev/full", "--", "head", "-c", "9", "/dev/zero"), "exit code 1.")
     os.mkfifo(w.work / "fifo")
     has(error_of(w, "--stdout=fifo", "--", "true"), "Creating stream file failed: No such device or address (os error 6)")
-    has(error_of(w, "--cwd=" + "x" * 300, "--stdout=none", "--stderr=none", "--", "true"), "File name too long (os error 36)")
+    has(error_of(w, "--cwd=" + "x" * 300, "--stdout=none", "--stderr=none", "--", "true"),
+        "Could not create working directory: File name too long (os error 36)")
     still_works(w)
 
 
