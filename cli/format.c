@@ -9,7 +9,6 @@
 #define NAME_MAX_SHOWN 50 /* bytes of a job's name; a longer one loses its middle */
 #define NAME_HEAD 24
 #define NAME_TAIL 23
-#define BAR_WIDTH 40
 
 const char *format_errno(int sys, char out[ERRNO_MAX])
 {
@@ -244,7 +243,7 @@ enum style format_worker_style(int end)
     return end >= 0 && end <= HQ_WORKER_TIME_LIMIT ? worker_states[end].style : STYLE_NONE;
 }
 
-void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_TASK_STATES], uint64_t total)
+void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_TASK_STATES], uint64_t total, size_t width)
 {
     static const struct {
         int state;
@@ -254,10 +253,10 @@ void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_
         {HQ_TASK_RUNNING, STYLE_YELLOW},   {HQ_TASK_ABORTED, STYLE_BRIGHT_RED},
     };
     static const char full[] = "########################################";
-    uint64_t room = BAR_WIDTH;
+    uint64_t room = width;
     str_add(out, "[");
     for (size_t i = 0; total > 0 && i < sizeof order / sizeof *order; i++) {
-        double share = (double)BAR_WIDTH * (double)count[order[i].state] / (double)total;
+        double share = (double)width * (double)count[order[i].state] / (double)total;
         uint64_t n = (uint64_t)share;
         n += (double)n < share;
         n = n < room ? n : room;

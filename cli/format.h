@@ -38,6 +38,8 @@ void format_safe(struct str *out, const char *text, size_t len);
 void format_utf8(struct str *out, const char *text, size_t len);
 /* Columns that a line takes; escape sequences take none. */
 size_t format_width(const char *text, size_t len);
+/* As much of a line as fits into `width` columns, with all its escape sequences. */
+void format_cut(struct str *out, const char *text, size_t width);
 
 /* Of tasks and jobs: "RUNNING", "running", "Running"; and how it is coloured. */
 const char *format_state(int state);
@@ -47,8 +49,9 @@ enum style format_state_style(int state);
 const char *format_worker_state(int end);
 enum style format_worker_style(int end);
 
-/* "[####....]" of the tasks in each state. */
-void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_TASK_STATES], uint64_t total);
+/* "[####....]" of the tasks in each state: `width` characters, at most BAR_WIDTH, between the brackets. */
+#define BAR_WIDTH 40
+void format_bar(struct str *out, const struct cli *cli, const uint64_t count[HQ_TASK_STATES], uint64_t total, size_t width);
 
 /* Ranges of ids as text, in the order in which they are added; consecutive ids are merged. */
 struct ids_text {

@@ -40,7 +40,7 @@ static void state_text(struct str *out, const struct cli *cli, const hq_doc *job
         out_style(out, cli, format_state_style(state), format_state(state));
         return;
     }
-    format_bar(out, cli, count, total);
+    format_bar(out, cli, count, total, BAR_WIDTH);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         struct str line = {0};
         if (count[order[i].state] == 0)

@@ -18,14 +18,28 @@ static const char *const style_codes[] = {
     [STYLE_BLUE] = "34",   [STYLE_MAGENTA] = "35", [STYLE_CYAN] = "36",  [STYLE_BRIGHT_RED] = "91",
 };
 
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value;
+}
+
+/* What CLICOLOR and CLICOLOR_FORCE say; `unset` where they say nothing. */
+static bool says_yes(const char *name, bool unset)
+{
+    const char *value = getenv(name);
+    return value ? strcmp(value, "0") != 0 : unset;
+}
+
 static bool wants_color(const struct matches *m)
 {
     enum { AUTO, ALWAYS, NEVER };
     uint64_t choice = args_number(m, "colors", AUTO);
     if (choice != AUTO)
         return choice == ALWAYS;
-    const char *no_color = getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) && !(no_color && *no_color);
+    if (says_yes("CLICOLOR_FORCE", false))
+        return true;
+    return isatty(STDOUT_FILENO) && !is_set("NO_COLOR") && says_yes("CLICOLOR", true);
 }
 
 static bool join(char *out, const char *dir, const char *name)
@@ -37,8 +51,9 @@ static bool join(char *out, const char *dir, const char *name)
 bool out_init(struct cli *cli, const struct matches *m)
 {
     *cli = (struct cli){.mode = (enum out_mode)args_number(m, "output-mode", OUT_CLI),
-                        .color = wants_color(m),
-                        .debug = args_has(m, "debug")};
+                        .color = wants_color(m)};
+    log_view_init(&cli->log, args_has(m, "debug"), getenv("RUST_LOG"), getenv("RUST_LOG_STYLE"),
+                  isatty(STDERR_FILENO) && !is_set("NO_COLOR"));
     const char *home = getenv("HOME"), *dir = args_text(m, "server-dir");
     char cwd[PATH_MAX];
     if (!join(cli->default_dir, home && *home ? home : "/tmp", DEFAULT_DIR)) {
@@ -61,12 +76,31 @@ int out_end(struct cli *cli, int rc)
 {
     if (cli->mode == OUT_JSON && !cli->json_done)
         out_json(cli, json_object());
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    out_flush(cli);
+    if (ferror(stdout) && !cli->write_errno) { /* within a print, and the reason is lost: another byte tells it */
+        fputc('\n', stdout);
+        out_flush(cli);
+    }
+    if (cli->serves || (!cli->write_errno && !ferror(stdout)))
         return rc;
     char why[ERRNO_MAX];
-    if (errno != EPIPE)
-        fprintf(stderr, "Cannot write to stdout: %s\n", format_errno(errno, why));
+    if (cli->write_errno != EPIPE)
+        fprintf(stderr, "Cannot write to stdout%s%s\n", cli->write_errno ? ": " : "",
+                cli->write_errno ? format_errno(cli->write_errno, why) : "");
     return rc ? rc : 1;
+}
+
+int out_close(int rc)
+{
+    struct cli cli = {.mode = OUT_CLI};
+    return out_end(&cli, rc);
+}
+
+void out_flush(struct cli *cli)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 && cli->write_errno == 0)
+        cli->write_errno = errno;
 }
 
 void out_style(struct str *out, const struct cli *cli, enum style style, const char *text)
@@ -79,35 +113,12 @@ void out_style(struct str *out, const struct cli *cli, enum style style, const c
 
 /* ---- log ---- */
 
-static const char *level_name(int level)
-{
-    return level <= LOG_ERROR ? "ERROR" : level == LOG_WARN ? "WARN" : level <= LOG_INFO ? "INFO" : "DEBUG";
-}
-
-static const char *level_code(int level)
-{
-    return level <= LOG_ERROR ? "1;31" : level == LOG_WARN ? "1;33" : level <= LOG_INFO ? "1;32" : "1;34";
-}
-
 void out_log_record(const struct cli *cli, int level, const char *where, const char *text)
 {
-    if (level > LOG_INFO && !cli->debug)
-        return;
     struct str line = {0};
-    bool color = isatty(STDERR_FILENO);
-    int64_t now = format_now();
-    if (cli->debug) {
-        str_add(&line, "[");
-        format_rfc3339(&line, now - now % NS_PER_MS);
-        str_addf(&line, " %-5s %s] %s\n", level_name(level), where, text);
-    } else if (color) {
-        str_add(&line, "\x1b[30m");
-        format_rfc3339(&line, now - now % NS_PER_S);
-        str_addf(&line, "\x1b[0m \x1b[%sm%s\x1b[0m %s\n", level_code(level), level_name(level), text);
-    } else {
-        format_rfc3339(&line, now - now % NS_PER_S);
-        str_addf(&line, " %s %s\n", level_name(level), text);
-    }
+    if (!log_shows(&cli->log, level, where))
+        return;
+    log_line(&line, &cli->log, format_now(), level, where, text);
     fputs(line.p, stderr);
     str_free(&line);
 }

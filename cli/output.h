@@ -10,9 +10,9 @@
 #include <limits.h>
 
 #include "args.h"
+#include "log.h"
 
 enum out_mode { OUT_CLI, OUT_JSON, OUT_QUIET };
-enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 }; /* as hq_log.level */
 
 enum style {
     STYLE_NONE,
@@ -28,8 +28,11 @@ enum style {
 
 struct cli { /* what all commands share */
     enum out_mode mode;
-    bool color, debug;
+    bool color;
+    struct log_view log;
     bool json_done;             /* a value was printed */
+    int write_errno;            /* why stdout could not be written; 0: it could */
+    bool serves;                /* the command's work is not what it prints: it may go on, and end well, without stdout */
     uint64_t task_files;        /* the limit of open files as it was, for tasks; 0: it was not raised */
     char server_dir[PATH_MAX];  /* absolute */
     char default_dir[PATH_MAX]; /* what server_dir is when nobody says anything */
@@ -37,12 +40,14 @@ struct cli { /* what all commands share */
 
 /* Takes the global options. False when the current directory or the home directory cannot be told; reported. */
 bool out_init(struct cli *cli, const struct matches *m);
-/* Closes stdout and gives the exit code: rc, or 1 when what was printed could not be written. */
+/* The end of a command. Gives the exit code: rc, or 1 when what was printed could not be written. */
 int out_end(struct cli *cli, int rc);
+int out_close(int rc); /* the same where there was no command to run */
+void out_flush(struct cli *cli);
 
 void out_log(const struct cli *cli, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same for a record of the library: `where` shows with --debug. */
+/* The same for a record of the library: `where` may steer whether it shows. */
 void out_log_record(const struct cli *cli, int level, const char *where, const char *text);
 
 /* Report why the command fails; return 1. `cause` may be NULL. */

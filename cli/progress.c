@@ -3,6 +3,8 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "fields.h"
 #include "format.h"
@@ -33,24 +35,39 @@ static struct sums sum_up(const hq_doc *doc)
     return sums;
 }
 
-void progress_line(struct str *out, const struct cli *cli, const hq_doc *jobs)
+static void add_sums(struct str *out, const struct cli *cli, const struct sums *sums)
 {
     static const int order[] = {HQ_TASK_RUNNING, HQ_TASK_FINISHED, HQ_TASK_FAILED, HQ_TASK_CANCELED, HQ_TASK_ABORTED};
-    struct sums sums = sum_up(jobs);
     const char *space = "";
-    format_bar(out, cli, sums.count, sums.tasks);
-    str_addf(out, " %llu/%llu jobs, %llu/%llu tasks ", (unsigned long long)sums.done, (unsigned long long)sums.jobs,
-             (unsigned long long)sums.ended, (unsigned long long)sums.tasks);
+    str_addf(out, "%llu/%llu jobs, %llu/%llu tasks ", (unsigned long long)sums->done, (unsigned long long)sums->jobs,
+             (unsigned long long)sums->ended, (unsigned long long)sums->tasks);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         struct str part = {0};
-        if (sums.count[order[i]] == 0)
+        if (sums->count[order[i]] == 0)
             continue;
-        str_addf(&part, "%llu %s", (unsigned long long)sums.count[order[i]], format_state(order[i]));
+        str_addf(&part, "%llu %s", (unsigned long long)sums->count[order[i]], format_state(order[i]));
         str_add(out, space);
         out_style(out, cli, format_state_style(order[i]), part.p);
         str_free(&part);
         space = " ";
     }
+}
+
+void progress_line(struct str *out, const struct cli *cli, const hq_doc *jobs, size_t columns)
+{
+    struct sums sums = sum_up(jobs);
+    struct str text = {0}, line = {0};
+    add_sums(&text, cli, &sums);
+    size_t used = format_width(text.p, text.len) + sizeof "[] " - 1;
+    size_t width = columns > used + BAR_WIDTH ? BAR_WIDTH : columns > used ? columns - used : 0;
+    if (width > 0) {
+        format_bar(&line, cli, sums.count, sums.tasks, width);
+        str_add(&line, " ");
+    }
+    str_add(&line, text.p);
+    format_cut(out, line.p, columns);
+    str_free(&text);
+    str_free(&line);
 }
 
 static void announce(const struct cli *cli, const struct sums *sums)
@@ -73,13 +90,26 @@ static void pause_until(struct session *s, int64_t then)
         ;
 }
 
-static void draw(const struct cli *cli, const hq_doc *jobs)
+/* One less than there are: a terminal may wrap behind its last column. */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col - 1u : SIZE_MAX;
+}
+
+void progress_draw(struct cli *cli, const hq_doc *jobs)
 {
     struct str line = {0};
-    progress_line(&line, cli, jobs);
-    printf(CLEAR_LINE "%s", line.p);
-    fflush(stdout);
+    progress_line(&line, cli, jobs, terminal_columns());
+    printf(CLEAR_LINE "%s", str_text(&line));
+    out_flush(cli);
     str_free(&line);
+}
+
+void progress_clear(struct cli *cli)
+{
+    fputs(CLEAR_LINE, stdout);
+    out_flush(cli);
 }
 
 int progress_follow(struct session *s, const char *jobs, bool always)
@@ -98,7 +128,7 @@ int progress_follow(struct session *s, const char *jobs, bool always)
         }
         if (first)
             announce(s->cli, &sums);
-        draw(s->cli, e->u.reply.doc);
+        progress_draw(s->cli, e->u.reply.doc);
         if (sums.done == sums.jobs)
             return 0;
         since = field_uint(e->u.reply.doc, "change");

@@ -24,7 +24,6 @@
 #define DRAW_MS 100  /* between two pictures of the progress bar */
 #define LOOK_MS 10000 /* after the submit: tasks should have started by then, or somebody wants to know why not */
 
-#define CLEAR_LINE "\r\x1b[2K"
 
 enum { TAG_SUBMIT = 1, TAG_WAIT, TAG_PROGRESS, TAG_LOOK, TAG_CANCEL };
 
@@ -106,7 +105,7 @@ static bool start(struct run *r, const struct matches *m)
     static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0};
     hq_ctx_options opt = session_ctx_options(r->cli, false);
     hq_error err;
-    opt.log_level = r->cli->debug ? LOG_DEBUG : LOG_WARN;
+    opt.log_level = log_most(&r->cli->log) == LOG_INFO ? LOG_WARN : log_most(&r->cli->log); /* INFO is for servers */
     if (allocation_here() && !allocation_make_dir(&r->allocation, r->cli))
         return false;
     if (hq_ctx_new(&r->ctx, &opt, &err) < 0 || start_server(r, &err) < 0 || start_client(r, &err) < 0) {
@@ -169,16 +168,6 @@ static void warn_idle(const struct run *r, const hq_doc *job)
                 LOOK_MS / 1000);
 }
 
-static void draw(struct run *r, const hq_doc *jobs)
-{
-    struct str line = {0};
-    progress_line(&line, r->cli, jobs);
-    printf(CLEAR_LINE "%s", line.p);
-    fflush(stdout);
-    r->drawn = true;
-    str_free(&line);
-}
-
 static void fail(struct run *r, const char *what, int code, const char *text)
 {
     if (!r->failed)
@@ -192,7 +181,8 @@ static void on_reply(struct run *r, const hq_event *e)
     if (e->tag == TAG_LOOK && e->code == HQ_OK && !r->ended) {
         warn_idle(r, field_at(e->u.reply.doc, "jobs", 0));
     } else if (e->tag == TAG_PROGRESS && e->code == HQ_OK && r->bar && !r->ended) {
-        draw(r, e->u.reply.doc);
+        progress_draw(r->cli, e->u.reply.doc);
+        r->drawn = true;
         r->change = field_uint(e->u.reply.doc, "change");
         r->draw_ns = format_now() + DRAW_MS * NS_PER_MS;
     } else if (e->tag == TAG_SUBMIT && e->code == HQ_OK) {
@@ -294,7 +284,7 @@ static int conclude(struct run *r)
     hq_doc *job = NULL;
     hq_error err;
     if (r->drawn)
-        fputs(CLEAR_LINE, stdout);
+        progress_clear(r->cli);
     r->bar = false;
     r->draw_ns = r->look_ns = 0;
     if (r->job.n == 0 || hq_job_info(r->client, r->job, &job, &err) < 0)
@@ -304,7 +294,7 @@ static int conclude(struct run *r)
         print_summary(r, job);
     else if (r->cli->mode == OUT_JSON && !r->cli->json_done)
         print_json(r, job);
-    fflush(stdout);
+    out_flush(r->cli);
     hq_doc_free(job);
     return all && !r->failed ? 0 : 1;
 }

@@ -101,7 +101,7 @@ static void print_facts(struct cli *cli, const struct facts *f)
         print_table(cli, f);
     else if (f->dir)
         puts(f->dir);
-    fflush(stdout);
+    out_flush(cli);
 }
 
 static int run_info(struct cli *cli, const struct matches *m)
@@ -187,6 +187,7 @@ static int run_start(struct cli *cli, const struct matches *m)
     hq_error err;
     struct session s;
     int rc;
+    cli->serves = true;
     out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
     if (session_try(&s, cli, ALREADY_MS)) {
         session_close(&s);

@@ -29,8 +29,8 @@ static void on_log(void *user, const hq_log *rec)
 
 hq_ctx_options session_ctx_options(struct cli *cli, bool is_client)
 {
-    hq_ctx_options opt = {.size = sizeof opt, .user = cli, .log_level = cli->debug ? LOG_DEBUG : LOG_INFO};
-    opt.log = is_client && !cli->debug ? NULL : on_log;
+    hq_ctx_options opt = {.size = sizeof opt, .user = cli, .log_level = log_most(&cli->log)};
+    opt.log = opt.log_level == LOG_OFF || (is_client && opt.log_level < LOG_DEBUG) ? NULL : on_log;
     return opt;
 }
 

@@ -18,7 +18,7 @@ struct session {
     uint16_t port;
 };
 
-/* Options of a ctx whose log goes to stderr; log lines of clients show with --debug only. */
+/* Options of a ctx whose log goes to stderr; what clients log shows from DEBUG on only. */
 hq_ctx_options session_ctx_options(struct cli *cli, bool is_client);
 
 /* Connects to the server of cli->server_dir. False: reported. Close in any case. */

@@ -145,7 +145,7 @@ static bool fill_stdin(struct cli *cli, const struct matches *m, hq_submit *subm
     if (!args_has(m, "stdin"))
         return true;
     puts("Reading data from stdin. In the interactive mode press Ctrl-D to submit.");
-    fflush(stdout);
+    out_flush(cli);
     bool ok = blob_drain(&data, STDIN_FILENO, &sys);
     if (ok)
         hq_submit_set_stdin(submit, data.p, data.len);
@@ -243,7 +243,7 @@ static void print_submitted(struct cli *cli, uint32_t job)
         printf("Job submitted %s, job ID: %u\n", word.p, job);
         str_free(&word);
     }
-    fflush(stdout);
+    out_flush(cli);
 }
 
 static int follow(struct session *s, const struct matches *m, uint32_t job)

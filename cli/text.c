@@ -76,15 +76,33 @@ static size_t escape_length(const char *text, size_t len)
     return end ? (size_t)(end - text) + 1 : 0;
 }
 
+/* Bytes of the character or escape sequence at `text`, and the columns that it takes. */
+static size_t piece(const char *text, size_t len, size_t *width)
+{
+    size_t n = escape_length(text, len);
+    uint32_t code = 0;
+    *width = 0;
+    if (n > 0)
+        return n;
+    n = sequence((const unsigned char *)text, len, &code);
+    *width = n ? columns(code) : 1;
+    return n ? n : 1;
+}
+
 size_t format_width(const char *text, size_t len)
 {
-    size_t width = 0;
-    for (size_t i = 0; i < len;) {
-        size_t skip = escape_length(text + i, len - i);
-        uint32_t code = 0;
-        size_t n = skip ? skip : sequence((const unsigned char *)text + i, len - i, &code);
-        width += skip ? 0 : n ? columns(code) : 1;
-        i += n ? n : 1;
-    }
+    size_t width = 0, w;
+    for (size_t i = 0; i < len; width += w)
+        i += piece(text + i, len - i, &w);
     return width;
+}
+
+void format_cut(struct str *out, const char *text, size_t width)
+{
+    for (size_t len = strlen(text), n, w; len > 0; text += n, len -= n) {
+        n = piece(text, len, &w);
+        if (w <= width)
+            str_addn(out, text, n);
+        width = w <= width ? width - w : 0;
+    }
 }

@@ -85,7 +85,7 @@ static void announce(struct cli *cli, const hq_worker *w)
     } else if (cli->mode == OUT_CLI) {
         worker_print(cli, &view);
     }
-    fflush(stdout);
+    out_flush(cli);
 }
 
 /* The library logs how it goes; what is left is to obey signals and to tell how it ended. */
@@ -120,6 +120,7 @@ int worker_start_run(struct cli *cli, const struct matches *m)
     hq_worker *w = NULL;
     hq_error err;
     int rc;
+    cli->serves = true;
     out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
     if (hq_ctx_new(&ctx, &opt, &err) < 0 || make_worker(&w, ctx, cli, m, &err) < 0) {
         rc = fail(cli, &err);

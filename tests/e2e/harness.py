@@ -17,7 +17,8 @@ a deadline. What went wrong is shown together with the logs.
 
 Usage of a file: NAME_test.py HQ [CASE...]
 """
-import json, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, time, traceback
+import fcntl, json, os, pathlib, pty, re, select, shutil, signal, socket, struct, subprocess, sys, tempfile, termios
+import time, traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HQ = pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
@@ -172,6 +173,31 @@ class World:
 
     def json(self, *args, **more):
         return self.hq("--output-mode=json", *args, **more).json()
+
+    def on_terminal(self, *args, interrupt_at=None, columns=80, env=None):
+        """Exit code and output of a command that has a terminal; it gets a ^C once interrupt_at() is true."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        p = subprocess.Popen([HQ, *map(str, args)], stdin=slave, stdout=slave, stderr=slave, cwd=self.work,
+                             env=self.environ({"TERM": "xterm", **(env or {})}), start_new_session=True,
+                             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        out, end = b"", time.monotonic() + 30 * SLOW
+        while time.monotonic() < end:
+            if interrupt_at and interrupt_at():
+                os.write(master, b"\x03")
+                interrupt_at = None
+            if not select.select([master], [], [], 0.02)[0]:
+                if p.poll() is not None:
+                    break
+                continue
+            try:
+                data = os.read(master, 65536)
+            except OSError:  # nobody has the other end any more
+                break
+            out += data
+        os.close(master)
+        return p.wait(5 * SLOW), text(out)
 
     def start(self, name, *argv, env=None, cwd=None):
         p = Process(self, name, [str(a) for a in argv], self.environ(env), cwd or self.work)

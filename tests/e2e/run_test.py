@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """hq run: server, worker and client in one process, and nothing left behind."""
-import fcntl, os, pty, re, select, shutil, signal, subprocess, termios, time
+import os, re, shutil, signal, subprocess, time
 
 from harness import HQ, Skip, case, eq, has, is_alive, main, until
 
@@ -115,35 +115,9 @@ def kill_leaves_no_task(w):
     w.check_nothing_left(3)
 
 
-def on_terminal(w, *args, interrupt_at=None):
-    """Exit code and output of a command that has a terminal; it gets a ^C once interrupt_at() is true."""
-    master, slave = pty.openpty()
-    p = subprocess.Popen([HQ, *args], stdin=slave, stdout=slave, stderr=slave, env=w.environ({"TERM": "xterm"}), cwd=w.work,
-                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-    os.close(slave)
-    out, end = b"", time.monotonic() + 30
-    while time.monotonic() < end:
-        if interrupt_at and interrupt_at():
-            os.write(master, b"\x03")
-            interrupt_at = None
-        if not select.select([master], [], [], 0.02)[0]:
-            if p.poll() is not None:
-                break
-            continue
-        try:
-            data = os.read(master, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        out += data
-    os.close(master)
-    return p.wait(5), out.decode()
-
-
 @case
 def progress_on_a_terminal(w):
-    code, out = on_terminal(w, *RUN, "--array=1-20", "--stdout=none", "--stderr=none", "sleep", "0.02")
+    code, out = w.on_terminal(*RUN, "--array=1-20", "--stdout=none", "--stderr=none", "sleep", "0.02")
     eq(code, 0, out)
     assert out.count("\r\x1b[2K[") >= 2, repr(out)
     has(out, "0/1 jobs, ", "/20 tasks ")
@@ -154,8 +128,8 @@ def progress_on_a_terminal(w):
 @case
 def control_c_on_a_terminal(w):
     w.script("t.sh", "#!/bin/bash\necho $$ > pid\nsleep 600\n")
-    code, out = on_terminal(w, *RUN, "--stdout=none", "--stderr=none", "./t.sh",
-                            interrupt_at=lambda: (w.work / "pid").exists() and w.read("pid"))
+    code, out = w.on_terminal(*RUN, "--stdout=none", "--stderr=none", "./t.sh",
+                              interrupt_at=lambda: (w.work / "pid").exists() and w.read("pid"))
     eq(code, 130, out)
     assert not is_alive(int(w.read("pid")))
     check_clean(w, "t.sh", "pid")

@@ -182,6 +182,24 @@ static void test_width(void **state)
         assert_int_equal(format_width(cases[i].text, strlen(cases[i].text)), cases[i].want);
 }
 
+static void test_cut(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t width;
+        const char *want;
+    } cases[] = {
+        {"", 5, ""}, {"abc", 3, "abc"}, {"abc", 2, "ab"}, {"abc", 0, ""}, {"\x1b[31mabc\x1b[0md", 2, "\x1b[31mab\x1b[0m"},
+        {"éé", 1, "é"}, {"a日本", 2, "a"}, {"日a", 1, ""}, {"\xff\xff", 1, "\xff"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct str out = {0};
+        format_cut(&out, cases[i].text, cases[i].width);
+        assert_string_equal(str_text(&out), cases[i].want);
+        str_free(&out);
+    }
+}
+
 static void test_bar(void **state)
 {
     static const struct {
@@ -198,9 +216,18 @@ static void test_bar(void **state)
     const struct cli cli = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct str out = {0};
-        format_bar(&out, &cli, cases[i].count, cases[i].total);
+        format_bar(&out, &cli, cases[i].count, cases[i].total, BAR_WIDTH);
         check(&out, cases[i].want);
     }
+}
+
+static void test_narrow_bar(void **state)
+{
+    const struct cli cli = {0};
+    const uint64_t count[HQ_TASK_STATES] = {[HQ_TASK_FINISHED] = 1, [HQ_TASK_WAITING] = 2};
+    struct str out = {0};
+    format_bar(&out, &cli, count, 3, 6);
+    check(&out, "[##....]");
 }
 
 static void test_bar_colors(void **state)
@@ -208,7 +235,7 @@ static void test_bar_colors(void **state)
     const struct cli cli = {.color = true};
     const uint64_t count[HQ_TASK_STATES] = {[HQ_TASK_FINISHED] = 20, [HQ_TASK_CANCELED] = 20};
     struct str out = {0};
-    format_bar(&out, &cli, count, 40);
+    format_bar(&out, &cli, count, 40, BAR_WIDTH);
     check(&out, "[\x1b[35m####################\x1b[0m\x1b[32m####################\x1b[0m]");
 }
 
@@ -249,7 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),   cmocka_unit_test(test_rough), cmocka_unit_test(test_amounts),
         cmocka_unit_test(test_times),   cmocka_unit_test(test_words), cmocka_unit_test(test_wrapped),
-        cmocka_unit_test(test_safe),    cmocka_unit_test(test_width), cmocka_unit_test(test_bar),
+        cmocka_unit_test(test_safe),    cmocka_unit_test(test_width), cmocka_unit_test(test_cut), cmocka_unit_test(test_narrow_bar), cmocka_unit_test(test_bar),
         cmocka_unit_test(test_bar_colors), cmocka_unit_test(test_ids), cmocka_unit_test(test_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
