@@ -307,6 +307,8 @@ static const struct arg start_args[] = {
      .help = "Port for workers"},
     {.name = "access-file", .value = "ACCESS_FILE", .kind = ARG_PATH,
      .help = "Take hosts, ports and keys from this file, made by `hq server generate-access`"},
+    {.name = "scheduler-time-limit", .value = "SCHEDULER_TIME_LIMIT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .fallback = "5s", .help = "Accepted for old scripts: a round of scheduling takes milliseconds at most"},
     {.name = "disable-client-authentication-and-encryption", .kind = ARG_FLAG,
      .help = "Accepted for old scripts; connections of clients stay encrypted"},
     {.name = "disable-worker-authentication-and-encryption", .kind = ARG_FLAG,

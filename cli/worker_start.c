@@ -2,6 +2,7 @@
 /* worker_start.c - `hq worker start`: a worker in the foreground. */
 #include "worker_start.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,24 @@ static bool check_overview(const char *text, uint64_t *value, char *why, size_t 
     return *value == 0;
 }
 
+#define UTILIZATION_OFF 0.001 /* up to there it means nothing */
+
+static bool check_utilization(const char *text, uint64_t *value, char *why, size_t room)
+{
+    char *end;
+    double share = strtod(text, &end);
+    *value = 0;
+    if (*text == '\0' || isspace((unsigned char)*text) || *end)
+        snprintf(why, room, "invalid float literal");
+    else if (!(share >= 0 && share <= 1))
+        snprintf(why, room, "Minimal utilization has to be in the interval [0.0, 1.0].");
+    else if (share > UTILIZATION_OFF)
+        snprintf(why, room, "a minimal utilization is not supported yet: only 0 (off) is");
+    else
+        return true;
+    return false;
+}
+
 const struct arg worker_start_args[] = {
     {.name = "cpus", .value = "CPUS", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_CPUS, .fallback = "detected",
      .help = "Cpus to offer, as in `4`, `2x8` (two groups of eight) or `[0,1,5]`"},
@@ -160,6 +179,8 @@ const struct arg worker_start_args[] = {
      .help = "Stop when there was nothing to do for so long"},
     {.name = "overview-interval", .value = "OVERVIEW_INTERVAL", .kind = ARG_CHECKED, .check = check_overview,
      .fallback = "0s", .help = "Accepted for old scripts: only `0s`, which is off"},
+    {.name = "min-utilization", .value = "MIN_UTILIZATION", .kind = ARG_CHECKED, .check = check_utilization,
+     .fallback = "0", .help = "Accepted for old scripts: only 0, which is off"},
     {.name = "heartbeat", .value = "HEARTBEAT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION, .fallback = "8s",
      .help = "How often server and worker show that they live"},
     {.name = "time-limit", .value = "TIME_LIMIT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
@@ -170,6 +191,9 @@ const struct arg worker_start_args[] = {
      .help = "Name that the worker goes by"},
     {.name = "on-server-lost", .value = "ON_SERVER_LOST", .kind = ARG_CHOICE, .choices = on_lost, .fallback = "stop",
      .help = "What to do when the server is lost"},
+    {.name = "retract-check-interval", .value = "RETRACT_CHECK_INTERVAL", .kind = ARG_GRAMMAR,
+     .grammar = HQ_GRAMMAR_DURATION, .fallback = "30s",
+     .help = "Accepted for old scripts: surplus tasks are taken back as soon as another worker is idle"},
     {.name = "work-dir", .value = "WORK_DIR", .kind = ARG_PATH, .help = "Directory for the worker's own files",
      .fallback = "one of its own below TMPDIR"},
     {0},

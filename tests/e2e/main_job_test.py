@@ -232,7 +232,7 @@ def server_wait_before_the_server(w):
 @case
 def fixed_ports(w):
     a, b = free_port(), free_port()
-    w.server(f"--client-port={a}", f"--worker-port={b}", "--host=127.0.0.1")
+    w.server(f"--client-port={a}", f"--worker-port={b}", "--host=127.0.0.1", "--scheduler-time-limit=1s")
     info = w.json("server", "info")
     eq((info["client_port"], info["worker_port"], info["client_host"], info["worker_host"]),
        (a, b, "127.0.0.1", "127.0.0.1"))

@@ -100,6 +100,9 @@ def durations(w):
         refuses(w, "server", "wait", f"--timeout={value}", note=why)
         for option in ("--idle-timeout", "--time-limit", "--heartbeat"):
             refuses(w, "worker", "start", f"{option}={value}", note=why)
+    for value in ("x", ""):
+        refuses(w, "server", "start", f"--scheduler-time-limit={value}", note=why)
+        refuses(w, "worker", "start", f"--retract-check-interval={value}", note=why)
     for value in ("10", "1:00", "x", ""):
         refuses(w, "worker", "start", f"--overview-interval={value}", note="'--overview-interval <OVERVIEW_INTERVAL>'")
     has(refuses(w, "worker", "start", "--overview-interval=10"), "time unit needed, for example 10sec or 10ms")
@@ -139,6 +142,9 @@ def definitions(w):
         picture("--resource <RESOURCE>", "mem=[1,2,1]",
                 "Unexpected end of input found while attempting to parse resource kind, expected "
                 "something else", 4, "List items have to be unique"))
+    for args in (["--min-utilization=0"], ["--min-utilization=0.0"], ["--retract-check-interval=10s"], ["--overview-interval=0s"],
+                 ["--overview-interval=0"], ["--on-server-lost=finish-running"], ["--manager=none"], ["--heartbeat=1m"]):
+        has(w.hq("worker", "start", "--cpus=1", "--detect-resources=none", *args, rc=1).err, "Cannot load server directory")
     for value in ("4", "[0, 5, 7]", "2x4", "range(0-3)", "[[0,1],[2,3]]"):
         has(w.hq("worker", "start", "--detect-resources=none", f"--cpus={value}", rc=1).err, "Cannot load server directory")
     for value in ("-1", "abc", "[]", "[1,1]", "", "1x", "4 4", "4294967296"):
@@ -195,6 +201,10 @@ def numbers(w):
         for value, note in {"70000": ": 70000 is not in 0..=65535", "x": ": invalid digit found in string", "-1": "",
                             "1_0": ""}.items():
             refuses(w, "server", "start", f"{option}={value}", note=note)
+    for value, note in {"-0.1": "Minimal utilization has to be in the interval [0.0, 1.0].", "1.1": "has to be in the interval",
+                        "nan": "has to be in the interval", "x": ": invalid float literal", "": ": invalid float literal",
+                        "0.5 ": ": invalid float literal", "0.5": "is not supported yet"}.items():
+        has(refuses(w, "worker", "start", f"--min-utilization={value}", note=note), "'--min-utilization <MIN_UTILIZATION>'")
     for command in (["worker", "wait"], ["worker", "address"]):
         accepts(w, *command, "0")
         for value in ("x", "4294967296", ""):
