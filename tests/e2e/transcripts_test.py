@@ -103,7 +103,7 @@ def normalized(out, w):
     else:
         lines[-1] += "[no newline]"
     while lines:
-        n = table_end(lines) if BORDER.fullmatch(lines[0]) else 1
+        n = table_end(lines) if BORDER.fullmatch(lines[0]) and "".join(lines[1:2]).startswith("|") else 1
         got += redraw(lines[:n], w) if n > 1 else [words(lines[0], w)]
         del lines[:n]
     return got
