@@ -24,6 +24,7 @@ class Bench:
         self.hq, self.programs = self.build / "cli/hq", self.build / "tests/bench"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
         self.not_measured = {} # name: why
+        self.load = os.getloadavg()[0] # of others
 
     def close(self):
         shutil.rmtree(self.work, ignore_errors=True)
@@ -32,16 +33,15 @@ class Bench:
         """How much of something to do: little when only the programs are tried."""
         return small if self.smoke else full
 
-    def say(self, text):
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
     def each(self, n, what):
-        """0 .. n - 1, told on a terminal."""
+        """0 .. n - 1, told as it goes on a terminal, and at the end anyway."""
+        start, at_terminal = time.monotonic(), sys.stderr.isatty()
         for i in range(n):
-            self.say(f"{what}: {i + 1} of {n}")
+            if at_terminal:
+                print(f"\r\033[K{what}: {i + 1} of {n}", end="", file=sys.stderr, flush=True)
             yield i
-        self.say("")
+        clear = "\r\033[K" if at_terminal else ""
+        print(f"{clear}{what}: {n} in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def folder(self, name):

@@ -14,6 +14,7 @@ from figures import Series
 BEGIN = "<!-- figures: begin (tests/bench/run.sh writes what is between these two lines) -->"
 END = "<!-- figures: end -->"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUSY = 0.25 # load of each cpu by others
 COLUMNS = ["what", "measured", "in the same run", "goal", "reached"]
 
 
@@ -58,13 +59,16 @@ def markdown(columns, rows):
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
 
 
-def page(bench, rows, tables):
-    m, v = machine(), versions(bench)
+def page(bench, rows, tables, v):
+    m = machine()
     libs = ", ".join(f"{name} {version}" for name, version in sorted(v["libs"].items()))
     out = [f"{m['cpus']} cpus ({m['model']}), {m['memory_gib']} GiB, {m['distribution']}, Linux {m['kernel']}; {v['compiler']}, "
            f"{v['buildtype']} build of {v['commit']}; {libs}.\n"
            f"Medians, with the least and the largest; {bench.rounds} paired rounds of real processes.",
            markdown(COLUMNS, [row.cells() for row in rows])]
+    if bench.load > BUSY * bench.cpus:
+        out.insert(1, f"**Others used the machine** (load {bench.load:.1f} before the run): times are worth little, ratios and processor "
+                      "times a bit more.")
     for table in tables:
         cells = [[name, *(str(s) if isinstance(s, Series) else s for s in row)] for name, row in table.rows]
         out += [f"### {table.title}", markdown(["", *table.columns], cells)]
@@ -73,10 +77,10 @@ def page(bench, rows, tables):
     return "\n\n".join(out)
 
 
-def as_json(bench, rows, tables):
-    out = {"machine": machine(), "not_measured": bench.not_measured, "rounds": bench.rounds,
+def as_json(bench, rows, tables, v):
+    out = {"load_before": bench.load, "machine": machine(), "not_measured": bench.not_measured, "rounds": bench.rounds,
            "rows": {row.key: row.as_json() for row in rows}, "tables": {t.key: t.as_json() for t in tables},
-           "versions": versions(bench)}
+           "versions": v}
     return json.dumps(out, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

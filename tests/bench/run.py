@@ -61,8 +61,9 @@ def main():
     signal.alarm(LIMIT_S)
     bench = Bench(args.build, 1 if args.smoke else args.rounds, args.smoke)
     try:
+        versions = report.versions(bench) # what was built: the tree may move on meanwhile
         rows, tables, failed = measure(bench, args.only)
-        text, data = report.page(bench, rows, tables), report.as_json(bench, rows, tables)
+        text, data = (make(bench, rows, tables, versions) for make in (report.page, report.as_json))
         print(f"{len(rows)} rows, {len(tables)} tables: all programs work" if args.smoke and not failed else text)
         docs = report.try_out(bench.work) if args.smoke else args.docs
         if docs and not failed:
