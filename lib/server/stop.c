@@ -28,6 +28,7 @@ void hqi_server_stop_on_timer(struct loop_timer *t)
 {
     struct hq_server *s = hqi_container(t, struct hq_server, stop);
     s->stage = STAGE_STOPPED;
+    hqi_server_open_unpublish(s); /* before the reply: who has that finds no server any more */
     hqi_server_workers_bye(s);
     hqi_core_stopped(s->core);
     hqi_server_outbox_drain(s);
@@ -36,7 +37,6 @@ void hqi_server_stop_on_timer(struct loop_timer *t)
         hqi_net_router_free(s->router[i]);
         s->router[i] = NULL;
     }
-    hqi_server_open_unpublish(s);
     hqi_loop_timer_clear(s->loop, &s->tick);
     hqi_loop_timer_clear(s->loop, &s->retry);
     hqi_loop_timer_clear(s->loop, &s->look);

@@ -82,8 +82,9 @@ def table_end(lines):
 # ---- what differs from run to run
 
 def words(line, w):
-    line = line.replace(str(w.base), "$DIR").replace(w.version, "$VERSION").replace(w.host, "$HOST")
+    line = line.replace(str(w.base), "$DIR").replace(w.version, "$VERSION")
     for pattern, word in (
+            (rf"(?<!\w){re.escape(w.host)}(?!\w)", "$HOST"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(Z|[+-]\d\d:\d\d)", "$ISO"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC|\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d", "$DATE"),
             (r'(?<="pid": )\d+|(?<="client_port": )\d+|(?<="worker_port": )\d+', "$NUM"),
