@@ -127,9 +127,17 @@ static bool has_event(void *zmq, int which)
     return zmq && zmq_getsockopt(zmq, ZMQ_EVENTS, &events, &n) == 0 && (events & which);
 }
 
+/* Each question is a system call or two. */
+static bool has_more(void *zmq, bool *silent)
+{
+    *silent = *silent || !has_event(zmq, ZMQ_POLLIN);
+    return !*silent;
+}
+
 static bool events_ready(struct loop_source *s)
 {
-    return has_event(hqi_container(s, struct endpoint, events)->monitor, ZMQ_POLLIN);
+    struct endpoint *e = hqi_container(s, struct endpoint, events);
+    return has_more(e->monitor, &e->events_silent);
 }
 
 static int watch(struct endpoint *e, void *zmq, struct loop_source *s, hq_error *err)
@@ -198,6 +206,18 @@ bool hqi_net_endpoint_readable(const struct endpoint *e)
     return has_event(e->zmq, ZMQ_POLLIN);
 }
 
+bool hqi_net_endpoint_has_more(struct endpoint *e)
+{
+    return has_more(e->zmq, &e->data_silent);
+}
+
+bool hqi_net_endpoint_recv(struct endpoint *e, zmq_msg_t *part)
+{
+    bool came = e->zmq && zmq_msg_recv(part, e->zmq, ZMQ_DONTWAIT) >= 0;
+    e->data_silent = !came && e->zmq && zmq_errno() == EAGAIN;
+    return came;
+}
+
 bool hqi_net_endpoint_writable(const struct endpoint *e)
 {
     return has_event(e->zmq, ZMQ_POLLOUT);
@@ -208,6 +228,7 @@ enum sent hqi_net_endpoint_send(struct endpoint *e, struct bytes to, struct byte
     zmq_msg_t m;
     if (!e->zmq)
         return SENT_GONE;
+    e->data_silent = false; /* sending takes the edge of what has come in */
     if (zmq_msg_init_size(&m, frame.n) < 0) /* before the routing id leaves: half a message cannot be taken back */
         return SENT_FULL;
     memcpy(zmq_msg_data(&m), frame.p, frame.n);
@@ -222,6 +243,7 @@ enum sent hqi_net_endpoint_send(struct endpoint *e, struct bytes to, struct byte
 bool hqi_net_endpoint_event(struct endpoint *e, struct endpoint_event *ret)
 {
     char head[6], address[256];
+    e->events_silent = false;
     if (!e->monitor || zmq_recv(e->monitor, head, sizeof head, ZMQ_DONTWAIT) != (int)sizeof head)
         return false;
     memcpy(&ret->kind, head, sizeof ret->kind);

@@ -22,6 +22,7 @@ struct endpoint {
     void *zmq;         /* owned; NULL: closed */
     void *monitor;     /* owned */
     struct loop_source data, events;
+    bool data_silent, events_silent; /* nothing waited when libzmq was last asked: its fd will tell, it need not be asked again */
 };
 
 struct endpoint_options {
@@ -50,6 +51,10 @@ int hqi_net_endpoint_fail(hq_error *err, const char *what);
 
 bool hqi_net_endpoint_readable(const struct endpoint *e); /* closed: false */
 bool hqi_net_endpoint_writable(const struct endpoint *e);
+/* Does something wait that `data`'s fd may not tell any more, because its edge is gone? What it will tell does not count. */
+bool hqi_net_endpoint_has_more(struct endpoint *e);
+/* The next part of a message; false: none waits (or no memory for it). */
+bool hqi_net_endpoint_recv(struct endpoint *e, zmq_msg_t *part);
 
 enum sent { SENT_OK, SENT_FULL, SENT_GONE };
 /* Hands `frame` to libzmq, behind the routing id `to` where it is not empty. FULL: not now (or no memory); GONE: no such peer. */

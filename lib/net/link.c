@@ -393,7 +393,7 @@ static bool receive(struct link *l)
 {
     zmq_msg_t m;
     zmq_msg_init(&m);
-    bool came = zmq_msg_recv(&m, l->end.zmq, ZMQ_DONTWAIT) >= 0;
+    bool came = hqi_net_endpoint_recv(&l->end, &m);
     if (came && zmq_msg_more(&m))
         end(l, HQ_EPROTO, "the server sent a message of several parts");
     else if (came)
@@ -414,7 +414,7 @@ static void leave(struct link *l)
 static bool is_ready(struct loop_source *s)
 {
     struct link *l = hqi_container(s, struct link, end.data);
-    return hqi_net_endpoint_readable(&l->end) || (wants_to_send(l) && hqi_net_endpoint_writable(&l->end));
+    return hqi_net_endpoint_has_more(&l->end) || (wants_to_send(l) && hqi_net_endpoint_writable(&l->end));
 }
 
 static unsigned drain(struct link *l, unsigned most)

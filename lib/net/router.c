@@ -164,7 +164,7 @@ static bool fill_origin(struct origin *o, zmq_msg_t *rid, zmq_msg_t *body)
 
 static void skip_parts(struct router *r, zmq_msg_t *body)
 {
-    while (zmq_msg_more(body) && zmq_msg_recv(body, r->end.zmq, ZMQ_DONTWAIT) >= 0)
+    while (zmq_msg_more(body) && hqi_net_endpoint_recv(&r->end, body))
         ;
 }
 
@@ -174,12 +174,12 @@ static bool receive(struct router *r)
     zmq_msg_t rid, body;
     struct origin from = {.fd = -1};
     zmq_msg_init(&rid);
-    if (zmq_msg_recv(&rid, r->end.zmq, ZMQ_DONTWAIT) < 0) {
+    if (!hqi_net_endpoint_recv(&r->end, &rid)) {
         zmq_msg_close(&rid);
         return false;
     }
     zmq_msg_init(&body);
-    bool whole = zmq_msg_more(&rid) && zmq_msg_recv(&body, r->end.zmq, ZMQ_DONTWAIT) >= 0;
+    bool whole = zmq_msg_more(&rid) && hqi_net_endpoint_recv(&r->end, &body);
     bool single = whole && !zmq_msg_more(&body);
     if (!whole || !single)
         skip_parts(r, &body);
@@ -199,7 +199,7 @@ static bool receive(struct router *r)
 static bool is_ready(struct loop_source *s)
 {
     struct router *r = hqi_container(s, struct router, end.data);
-    return !list_empty(&r->dirty) || hqi_net_endpoint_readable(&r->end);
+    return !list_empty(&r->dirty) || hqi_net_endpoint_has_more(&r->end);
 }
 
 static void on_run(struct loop_source *s)
