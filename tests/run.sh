@@ -62,7 +62,7 @@ cuda_runtime() {
     echo "no CUDA runtime: its test will be skipped"
 }
 
-step "packages" .ci/install-packages build test
+step "packages" .ci/install-packages build test hosts
 step "build with gcc" build build-test gcc && cuda_runtime build-test/cudart && step "tests" run_tests build-test
 step "build with clang" build build-clang clang
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1}

@@ -4,7 +4,6 @@
 
 #include <poll.h>
 #include <stdbool.h>
-#include <sys/wait.h>
 
 static const char *const true_argv[] = {"/bin/true", NULL};
 static const char *const sleep_argv[] = {"/bin/sleep", "600", NULL};
@@ -387,64 +386,7 @@ static void test_wrong_secret_is_refused(void **state)
     rig_close(&r);
 }
 
-/* ---- the host's process ---- */
-
-static void test_fork_guard(void **state)
-{
-    struct rig r;
-    hq_job_id job;
-    int status;
-    rig_open(&r);
-    rig_worker(&r, "1");
-    must(hq_submit_array(r.client, "1-3", true_argv, NULL, &job, RIG_ERR));
-    pid_t pid = fork();
-    if (pid == 0) {
-        const hq_event *e;
-        hq_error err;
-        bool ok = hq_ctx_dispatch(r.ctx, &err) == HQ_EFORK && hq_ctx_next(r.ctx, &e) == HQ_EFORK &&
-                  hq_job_wait(r.client, job, 0, &err) == HQ_EFORK && hq_ctx_fd(r.ctx) == -1 &&
-                  hq_server_stop(r.server, &err) == HQ_EFORK && hq_worker_stop(r.worker, HQ_WORKER_STOPPED, &err) == HQ_EFORK;
-        hq_client_free(r.client);
-        hq_ctx_free(r.ctx);
-        struct rig own; /* a ctx of its own works */
-        rig_open(&own);
-        must(hq_submit_array(own.client, NULL, true_argv, NULL, &job, RIG_ERR));
-        rig_close(&own);
-        _exit(ok ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-    must(hq_job_wait(r.client, job, LONG_MS, RIG_ERR)); /* and the parent has noticed nothing */
-    assert_int_equal(rig_status(&r, job).finished, 3);
-    rig_close(&r);
-}
-
-static void test_children_of_the_host_are_its_own(void **state)
-{
-    struct rig r;
-    hq_job_id job;
-    rig_open(&r);
-    rig_worker(&r, "2");
-    must(hq_submit_array(r.client, "1-20", true_argv, NULL, &job, RIG_ERR));
-    must(hq_job_wait(r.client, job, LONG_MS, RIG_ERR));
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* ECHILD: none */
-    rig_close(&r);
-}
-
-static void test_two_servers_in_one_process(void **state)
-{
-    struct rig a, b;
-    hq_job_id job;
-    rig_open(&a);
-    rig_open(&b);
-    rig_worker(&b, "1");
-    must(hq_submit_array(b.client, "1-5", true_argv, NULL, &job, RIG_ERR));
-    must(hq_job_wait(b.client, job, LONG_MS, RIG_ERR));
-    hq_error err;
-    assert_int_equal(hq_job_wait(a.client, job, LONG_MS, &err), HQ_ENOENT);
-    rig_close(&b);
-    rig_close(&a);
-}
+/* ---- the worker's own description ---- */
 
 static void test_worker_info(void **state)
 {
@@ -508,9 +450,6 @@ int main(void)
         cmocka_unit_test(test_worker_without_server_ends),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_wrong_secret_is_refused),
-        cmocka_unit_test(test_fork_guard),
-        cmocka_unit_test(test_children_of_the_host_are_its_own),
-        cmocka_unit_test(test_two_servers_in_one_process),
         cmocka_unit_test(test_worker_info),
         cmocka_unit_test(test_resource_errors),
     };

@@ -67,10 +67,16 @@ static inline void rig_open(struct rig *r)
     rig_client(r);
 }
 
+static inline void rig_free(struct rig *r) /* everything but the directory */
+{
+    hq_ctx_free(r->ctx);
+    r->ctx = NULL;
+}
+
 static inline void rig_close(struct rig *r)
 {
     char command[128];
-    hq_ctx_free(r->ctx);
+    rig_free(r);
     snprintf(command, sizeof command, "rm -rf %s", r->dir);
     assert_int_equal(system(command), 0);
 }
@@ -93,15 +99,35 @@ static inline hq_job_status rig_status(struct rig *r, hq_job_id job)
     return status;
 }
 
-static inline int rig_count_fds(void)
+static inline int rig_count(const char *path) /* entries of a directory */
 {
-    DIR *d = opendir("/proc/self/fd");
+    DIR *d = opendir(path);
     int n = 0;
     assert_non_null(d);
     while (readdir(d))
         n++;
     closedir(d);
     return n;
+}
+
+static inline int rig_count_fds(void)
+{
+    return rig_count("/proc/self/fd");
+}
+
+static inline int rig_count_threads(void)
+{
+    return rig_count("/proc/self/task");
+}
+
+static inline void rig_run(struct rig *r, const char *ids, const char *const *argv, uint64_t finished)
+{
+    hq_job_id job;
+    hq_submit *s = rig_submit(r, ids, argv);
+    must(hq_submit_array(r->client, NULL, argv, s, &job, RIG_ERR));
+    hq_submit_free(s);
+    must(hq_job_wait(r->client, job, LONG_MS, RIG_ERR));
+    assert_int_equal(rig_status(r, job).finished, finished);
 }
 
 #endif

@@ -9,19 +9,12 @@ import sys
 from pathlib import Path
 
 import floors
+from forbidden import WHY, plain
 
 MAX_LINES = 900
 CODE = {".c", ".h", ".proto", ".py", ".sh"}
 BAD_NAMES = {"util", "utils", "common", "misc", "helpers"}
 
-FORBIDDEN = {
-    "ends the host": "abort exit _exit _Exit quick_exit __assert_fail raise",
-    "changes the host's process": "signal sigaction sigprocmask chdir fchdir umask setlocale setenv putenv "
-                                  "unsetenv clearenv atexit on_exit pthread_atfork system fork vfork daemon wait",
-    "is stdio": "printf vprintf fprintf vfprintf puts putchar fputs fputc putc fwrite fread fopen fdopen "
-                "freopen fclose fflush fgets getline perror stdin stdout stderr open_memstream popen",
-    "reads the environment": "getenv secure_getenv environ __environ",
-}
 ALLOWED = {
     ("serverdir", "getenv"): "HQ_SERVER_DIR and HOME",
     ("worker", "getenv"): "the creation of a worker",
@@ -34,16 +27,9 @@ MUTABLE = re.compile(r"\.(data|bss|tdata|tbss)|\*COM\*")
 STARTUP = re.compile(r"\s\.(init_array|fini_array|ctors|dtors|preinit_array)")
 
 
-def plain(name):
-    """The function behind a fortified or versioned name: __printf_chk is printf."""
-    name = name.split("@")[0]
-    return name[2:-4] if name.startswith("__") and name.endswith("_chk") else name
-
-
 def check_calls(directory, table):
-    why = {name: reason for reason, names in FORBIDDEN.items() for name in names.split()}
-    return [f"lib/{directory}: {s.member}: {plain(s.name)} {why[plain(s.name)]}" for s in table
-            if s.is_undefined and plain(s.name) in why and (directory, plain(s.name)) not in ALLOWED]
+    return [f"lib/{directory}: {s.member}: {plain(s.name)} {WHY[plain(s.name)]}" for s in table
+            if s.is_undefined and plain(s.name) in WHY and (directory, plain(s.name)) not in ALLOWED]
 
 
 def check_data(directory, table, path):
