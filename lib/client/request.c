@@ -167,13 +167,17 @@ static void finish_failed(struct request *r, int code)
     hqi_client_request_finish(r, code, bytes_of(hq_strerror(code)));
 }
 
+/* What became of the first job that was asked for; 0: the reply is not of that kind. */
+static uint64_t first_outcome(const struct request *r)
+{
+    return hq_doc_uint(hq_doc_get(hq_doc_at(hq_doc_get(r->doc, "ids"), 0), "outcome"));
+}
+
 /* The job that was asked for does not exist: each kind of reply has its way to say so. */
 static bool names_nothing(const struct request *r)
 {
-    const struct hq_doc *first = hq_doc_at(hq_doc_get(r->doc, "ids"), 0);
     bool found_none = r->kind == COMMAND_JOB_PROGRESS && hq_doc_len(hq_doc_get(r->doc, "jobs")) == 0;
-    return found_none || hq_doc_len(hq_doc_get(r->doc, "missing")) > 0 ||
-           hq_doc_uint(hq_doc_get(first, "outcome")) == OUTCOME_NOT_FOUND;
+    return found_none || hq_doc_len(hq_doc_get(r->doc, "missing")) > 0 || first_outcome(r) == OUTCOME_NOT_FOUND;
 }
 
 static void finish_good(struct request *r)
@@ -186,6 +190,10 @@ static void finish_good(struct request *r)
         char text[48];
         int n = snprintf(text, sizeof text, "Job %u not found.", r->asked.n);
         hqi_client_request_finish(r, HQ_ENOENT, (struct bytes){text, (size_t)n});
+        return;
+    }
+    if (r->one && first_outcome(r) == OUTCOME_FAILED) { /* nothing else can stand in the way of it */
+        hqi_client_request_finish(r, HQ_ENOMEM, bytes_of("the server is out of memory; nothing has changed"));
         return;
     }
     hqi_client_request_finish(r, HQ_OK, (struct bytes){0});
