@@ -10,7 +10,8 @@
  *   - `ret` arguments are written only on success;
  *   - strings and arrays passed in are copied; pointers handed out are borrowed and stay valid until the
  *     call named in their comment;
- *   - hq_X_free(NULL) is a no-op, and freeing a ctx frees what lives on it;
+ *   - hq_X_free(NULL) is a no-op, and freeing a ctx frees the servers, workers and clients on it; submits and
+ *     docs are freed by who has them, before their ctx;
  *   - options start with `size` (set it to sizeof); all-zero means default. A smaller size is zero-extended,
  *     a larger one is accepted only if its tail is zero;
  *   - argv, env, paths and entries are bytes; names are UTF-8;
@@ -34,7 +35,7 @@
  *   9. Every size that a peer controls has a limit and returns HQ_ELIMIT. Every function that may block says
  *      so, and on what.
  *  10. Callbacks (log, allocator) run inside a call on that ctx, in the caller's thread, and must not call back
- *      into the library. */
+ *      into the library: calls on that ctx return HQ_ESTATE, and frees do nothing. */
 #ifndef HQCORE_H
 #define HQCORE_H
 

@@ -72,6 +72,16 @@ static void bridge_log(void *user, int level, const char *from, const char *text
     ctx->inside = before;
 }
 
+static void *bridge_alloc(void *user, void *ptr, size_t size)
+{
+    hq_ctx *ctx = user;
+    bool before = ctx->inside;
+    ctx->inside = true;
+    void *p = ctx->host_alloc.fn(ctx->host_alloc.user, ptr, size);
+    ctx->inside = before;
+    return p;
+}
+
 static hq_ctx *make(const hq_ctx_options *o)
 {
     struct alloc a = hqi_base_alloc_libc;
@@ -80,7 +90,8 @@ static hq_ctx *make(const hq_ctx_options *o)
     hq_ctx *ctx = hqi_base_alloc_zero(&a, 1, sizeof *ctx);
     if (!ctx)
         return NULL;
-    ctx->alloc = a;
+    ctx->host_alloc = a;
+    ctx->alloc = o->alloc ? (struct alloc){bridge_alloc, ctx} : a;
     ctx->log_fn = o->log;
     ctx->log_user = o->user;
     ctx->log.fn = o->log ? bridge_log : NULL;
@@ -123,7 +134,7 @@ static void abandon_loop(hq_ctx *ctx)
 
 void hqi_host_ctx_free_handle(struct handle *h)
 {
-    if (!h)
+    if (!h || h->ctx->inside) /* from a callback of the host's: the library is using it */
         return;
     if (hqi_host_ctx_is_forked(h->ctx)) {
         abandon_loop(h->ctx);
@@ -135,7 +146,7 @@ void hqi_host_ctx_free_handle(struct handle *h)
 
 void hq_ctx_free(hq_ctx *ctx)
 {
-    if (!ctx)
+    if (!ctx || ctx->inside)
         return;
     if (hqi_host_ctx_is_forked(ctx))
         abandon_loop(ctx);
@@ -148,7 +159,7 @@ void hq_ctx_free(hq_ctx *ctx)
         hqi_host_zmq_end(ctx->zmq);
         hqi_loop_loop_free(ctx->loop);
     }
-    struct alloc a = ctx->alloc;
+    struct alloc a = ctx->host_alloc;
     hqi_base_alloc_free(&a, ctx);
 }
 

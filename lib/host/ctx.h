@@ -35,14 +35,15 @@ struct handle {
 };
 
 struct hq_ctx {
-    struct alloc alloc;
+    struct alloc alloc;      /* what all allocate with: the host's, during which no call is allowed */
+    struct alloc host_alloc; /* as the host gave it; the ctx itself comes from it */
     struct log log;
     void (*log_fn)(void *user, const hq_log *rec); /* the host's; NULL: silent */
     void *log_user;
     struct loop *loop;    /* owned */
     void *zmq;            /* owned; NULL until the first socket is wanted */
     pid_t pid;            /* of the process that made it */
-    bool inside;          /* a round of the loop is running */
+    bool inside;          /* a round of the loop, or a callback of the host's, is running */
     volatile sig_atomic_t woken; /* by hq_ctx_wake, from any thread */
     uint64_t last_source;
     struct list handles;  /* of struct handle; owned */
