@@ -107,23 +107,145 @@ static int converse(struct failing *f)
     return code;
 }
 
-static void test_each_allocation_may_fail(void **state)
+static void fail_each(int (*act)(struct failing *f))
 {
     for (size_t i = 1;; i++) {
         struct failing f = {.fail_at = i};
-        int code = converse(&f);
+        int code = act(&f);
         if (f.live != 0)
             fail_msg("allocation %d failed: %ld blocks leak", (int)i, f.live);
         if (!f.hit) {
             assert_int_equal(code, HQ_OK);
             break;
         }
-        assert_true(code == HQ_OK || code == HQ_ENOMEM || code == HQ_ECLOSED);
+        if (code != HQ_OK && code != HQ_ENOMEM && code != HQ_ECLOSED)
+            fail_msg("allocation %d failed: code %d", (int)i, code);
     }
+}
+
+static void test_each_allocation_may_fail(void **state)
+{
+    fail_each(converse);
+}
+
+/* ---- blocking calls, results and task events ---- */
+
+static int read_results(struct rig *r, hq_job_id job)
+{
+    hq_job_status status = {.size = sizeof status};
+    hq_task_columns columns = {.size = sizeof columns};
+    hq_doc *info = NULL;
+    uint64_t cursor = 0;
+    int code = hq_job_progress(r->client, job, &status, NULL);
+    if (code >= 0)
+        code = hq_job_tasks(r->client, job, &cursor, &columns, NULL);
+    if (code >= 0)
+        code = hq_job_info(r->client, job, &info, NULL);
+    if (code >= 0)
+        code = hq_job_cancel(r->client, job, "enough", NULL);
+    if (code >= 0)
+        code = hq_job_wait(r->client, job, LONG_MS, NULL);
+    hq_doc_free(info);
+    return code;
+}
+
+static int block(struct rig *r)
+{
+    static const char *const argv[] = {"/bin/true", "argument", NULL};
+    hq_job_id job = {0};
+    hq_submit *s = hq_submit_new(r->ctx);
+    hq_submit_set_name(s, "name");
+    hq_submit_set_cwd(s, "/tmp");
+    hq_submit_set_stdout(s, "%{TASK_ID}.out");
+    hq_submit_set_stderr(s, "none");
+    hq_submit_set_stdin(s, "input", 5);
+    hq_submit_set_resource(s, "gpus/nvidia", "0.5");
+    hq_submit_set_events(s, 1);
+    int code = hq_submit_array(r->client, "1-100", argv, s, &job, NULL);
+    hq_submit_free(s);
+    return code < 0 ? code : read_results(r, job);
+}
+
+static int converse_blocking(struct failing *f)
+{
+    struct rig r = {0};
+    hq_ctx_options o = {.size = sizeof o, .alloc = failing_alloc, .user = f};
+    f->paused = true; /* as above, up to here */
+    assert_int_equal(hq_ctx_new(&r.ctx, &o, NULL), HQ_OK);
+    assert_int_equal(hq_server_new(&r.server, r.ctx, NULL, NULL), HQ_OK);
+    assert_int_equal(open_client(&r), HQ_OK);
+    assert_int_equal(connect_client(&r, f), HQ_OK);
+    int code = block(&r);
+    hq_ctx_free(r.ctx);
+    return code;
+}
+
+static void test_blocking_calls(void **state)
+{
+    fail_each(converse_blocking);
+}
+
+/* ---- a worker ---- */
+
+/* Until the job has ended, or the worker has given up; what it gave up with. */
+static int drive(struct rig *r, hq_ctx *worker_ctx)
+{
+    const hq_event *e;
+    int given_up = HQ_OK;
+    must(hq_client_wait(r->client, (hq_job_id){1}, 2, RIG_ERR));
+    for (int i = 0; i < LONG_MS / 5; i++) {
+        hq_ctx_run(worker_ctx, 5, NULL);
+        hq_ctx_run(r->ctx, 0, NULL);
+        while (hq_ctx_next(r->ctx, &e) > 0)
+            if (e->type == HQ_EVENT_REPLY && e->tag == 2)
+                return e->code;
+        while (hq_ctx_next(worker_ctx, &e) > 0)
+            given_up = e->type == HQ_EVENT_STOPPED ? e->code : given_up;
+        if (given_up < 0)
+            return given_up;
+    }
+    fail_msg("the job does not end");
+    return HQ_EINTERNAL;
+}
+
+static int work(struct failing *f)
+{
+    static const char *const argv[] = {"/bin/true", NULL};
+    struct rig r;
+    hq_ctx *ctx = NULL;
+    hq_worker *w;
+    hq_job_id job;
+    hq_ctx_options o = {.size = sizeof o, .alloc = failing_alloc, .user = f};
+    rig_open(&r);
+    hq_worker_options wo = {.size = sizeof wo, .cpus = "1", .detect = HQ_DETECT_NONE, .manager = HQ_MANAGER_NONE, .work_dir = r.dir};
+    wo.endpoint = hq_server_endpoint(r.server, HQ_PLANE_WORKER);
+    wo.secret = hq_server_secret(r.server, HQ_PLANE_WORKER);
+    hq_submit *s = rig_submit(&r, "1-3", argv);
+    hq_submit_set_stdout(s, "none");
+    hq_submit_set_stderr(s, "none");
+    must(hq_submit_array(r.client, NULL, argv, s, &job, RIG_ERR));
+    hq_submit_free(s);
+    int code = hq_ctx_new(&ctx, &o, NULL);
+    if (code >= 0)
+        code = hq_worker_new(&w, ctx, &wo, NULL);
+    if (code >= 0)
+        code = drive(&r, ctx);
+    hq_ctx_free(ctx);
+    rig_close(&r);
+    return code;
+}
+
+static void test_a_worker(void **state)
+{
+    fail_each(work);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_allocation_may_fail)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_allocation_may_fail),
+        cmocka_unit_test(test_blocking_calls),
+        cmocka_unit_test(test_a_worker),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
