@@ -243,8 +243,10 @@ static void test_servers_know_nothing_of_each_other(void **state)
     rig_open(&a);
     rig_open(&b);
     rig_worker(&b, "1");
-    must(hq_submit_array(b.client, "1-5", true_argv, NULL, &job, RIG_ERR));
+    hq_submit *s = rig_submit(&b, "1-5", true_argv);
+    must(hq_submit_array(b.client, NULL, true_argv, s, &job, RIG_ERR));
     must(hq_job_wait(b.client, job, LONG_MS, RIG_ERR));
+    hq_submit_free(s);
     assert_int_equal(hq_job_wait(a.client, job, LONG_MS, &err), HQ_ENOENT);
     rig_close(&b);
     rig_close(&a);

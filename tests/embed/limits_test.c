@@ -312,10 +312,12 @@ static bool serves_without_descriptors(void)
     getrlimit(RLIMIT_NOFILE, &before);
     limit(RLIMIT_NOFILE, 3);
     bool ok = write(address[1], "g", 1) == 1;
+    hq_submit *s = rig_submit(&r, "1-3", true_argv);
     for (int i = 0; i < 20; i++) {
-        ok = ok && hq_submit_array(r.client, "1-3", true_argv, NULL, &job, NULL) >= 0;
+        ok = ok && hq_submit_array(r.client, NULL, true_argv, s, &job, NULL) >= 0;
         hq_ctx_run(r.ctx, 20, NULL);
     }
+    hq_submit_free(s);
     limit(RLIMIT_NOFILE, before.rlim_cur);
     while (waitpid(pid, &status, WNOHANG) == 0)
         hq_ctx_run(r.ctx, 20, NULL);

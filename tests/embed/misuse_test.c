@@ -10,8 +10,10 @@ static const char *const true_argv[] = {"/bin/true", NULL};
 static void check_alive(struct rig *r)
 {
     hq_job_id job;
-    must(hq_submit_array(r->client, "1-3", true_argv, NULL, &job, RIG_ERR));
+    hq_submit *s = rig_submit(r, "1-3", true_argv);
+    must(hq_submit_array(r->client, NULL, true_argv, s, &job, RIG_ERR));
     assert_int_equal(rig_status(r, job).total, 3);
+    hq_submit_free(s);
 }
 
 /* ---- NULL ---- */
