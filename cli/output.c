@@ -54,9 +54,10 @@ bool out_init(struct cli *cli, const struct matches *m)
                         .color = wants_color(m)};
     log_view_init(&cli->log, args_has(m, "debug"), getenv("RUST_LOG"), getenv("RUST_LOG_STYLE"),
                   isatty(STDERR_FILENO) && !is_set("NO_COLOR"));
-    const char *home = getenv("HOME"), *dir = args_text(m, "server-dir");
+    const char *home = is_set("HOME") ? getenv("HOME") : is_set("TMPDIR") ? getenv("TMPDIR") : "/tmp";
+    const char *dir = args_text(m, "server-dir");
     char cwd[PATH_MAX];
-    if (!join(cli->default_dir, home && *home ? home : "/tmp", DEFAULT_DIR)) {
+    if (!join(cli->default_dir, home, DEFAULT_DIR)) {
         out_fail(cli, NULL, "The path of the home directory is too long");
         return false;
     }

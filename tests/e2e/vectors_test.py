@@ -307,6 +307,12 @@ def global_options(w):
 
 
 @case
+def default_server_directory(w):
+    for env, home in (({}, w.home), ({"HOME": ""}, w.tmp), ({"HOME": None}, w.tmp)):
+        has(w.hq("job", "list", env={"HQ_SERVER_DIR": None, **env}, rc=1).err, f'Error: "{home}/.hq-server" is not a directory')
+
+
+@case
 def what_follows_the_command(w):
     """Words behind the program are its own, whatever they look like."""
     for args in (["ls", "-l", "--foo"], ["--", "ls", "--", "--wait"], ["--", "-x"], ["ls", "--wait", "--wait"],
