@@ -3,7 +3,7 @@
 """What commands print, in each mode."""
 import json, os, re
 
-from harness import case, eq, has, main
+from harness import HQ, case, eq, has, main, until
 
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 
@@ -148,6 +148,37 @@ def workers(w):
     assert re.fullmatch(ISO, w.json("worker", "list", "--all")[0]["ended"]["at"])
 
 
+def printed(p):
+    """What a server or worker has printed beside its log lines."""
+    return "".join(line for line in p.log().splitlines(True) if not re.match(ISO + " ", line))
+
+
+@case
+def starts(w):
+    """What servers and workers print of themselves, in each mode."""
+    for mode in ("json", "quiet", "cli"):
+        server = w.start("server", HQ, f"--output-mode={mode}", "server", "start", "--client-port=0")
+        w.hq("server", "wait", "--timeout=20")
+        worker = w.start("worker", HQ, f"--output-mode={mode}", "worker", "start", "--cpus=1", "--detect-resources=none")
+        w.hq("worker", "wait", "1")
+        info = w.json("server", "info")
+        until(lambda: mode == "quiet" or printed(worker).endswith("]\n" if mode == "json" else "+\n"),
+              "the worker has told of itself")
+        if mode == "json":
+            eq(json.loads(printed(server)), {**info, "server_dir": str(w.server_dir),
+                                             "start_date": json.loads(printed(server))["start_date"]})
+            (told,), (known,) = json.loads(printed(worker)), w.json("worker", "list")
+            eq(told, {**known, "started": told["started"]})
+        elif mode == "quiet":
+            eq((printed(server), printed(worker)), (f"{w.server_dir}\n", ""))
+        else:
+            has(printed(server), f"| Server directory | {w.server_dir} |\n")
+            has(printed(worker), "| Worker            | 1 ")
+            assert "Runtime Info" not in printed(worker)
+        w.stop(server)
+        eq(worker.wait(), 0)
+
+
 @case
 def debug_dump(w):
     """Written by the server, in its working directory, over what was there."""
@@ -156,7 +187,8 @@ def debug_dump(w):
     w.hq("submit", "--array=1-3", "--resource=nothing=1", "--name=mine", "--env=SECRET=hidden", "--", "true")
     (w.work / "dump.json").write_text("x" * 100000)
     r = w.hq("server", "debug-dump", "dump.json", cwd=w.base)
-    eq([line.split(" ", 2)[1:] for line in r.err.splitlines()], [["INFO", "Dumping server state ..."], ["INFO", "Dump finished"]])
+    eq([line.split(" ", 2)[1:] for line in r.err.splitlines()], [["INFO", "Dumping server state ..."],
+                                                                 ["INFO", "Dump finished"]])
     dump = json.loads(w.read("dump.json"))["tako"]
     (job,), (queue,), (worker,) = dump["jobs"], dump["queues"], dump["workers"]
     eq((job["name"], job["counts"]["waiting"], job["submits"][0]["tasks"]), ("mine", 3, 3))
@@ -167,7 +199,8 @@ def debug_dump(w):
     eq(w.json("server", "debug-dump", w.base / "other.json"), {})
     os.mkfifo(w.work / "fifo")
     for path, why in (("missing/x", "No such file or directory (os error 2)"), (".", "Is a directory (os error 21)"),
-                      ("/dev/full", "No space left on device (os error 28)"), ("fifo", "No such device or address (os error 6)")):
+                      ("/dev/full", "No space left on device (os error 28)"),
+                      ("fifo", "No such device or address (os error 6)")):
         r = w.hq("server", "debug-dump", path, rc=1)
         has(r.err, f"\nError: Could not write debug dump: {why}\n")
     has(w.hq("server", "debug-dump", "", rc=2).err, "a value is required for '<PATH>' but none was supplied")
