@@ -48,7 +48,7 @@ static void add_known(uint64_t *h, const struct submit *s)
 
 static void add_chunk(uint64_t *h, const struct submit *s, const struct chunk *c, uint32_t first)
 {
-    const uint32_t left = s->spec->ids.count - first, n = left < CHUNK_TASKS ? left : CHUNK_TASKS;
+    const uint32_t n = hqi_state_submit_chunk_tasks(s, first);
     if (c->counts[HQ_TASK_WAITING] == n)
         return;
     add(h, first);
@@ -59,7 +59,7 @@ static void add_chunk(uint64_t *h, const struct submit *s, const struct chunk *c
 static void add_columns(uint64_t *h, const struct submit *s)
 {
     for (uint32_t i = 0; i < s->n_pages; i++)
-        for (uint32_t k = 0; s->pages[i] && k < CHUNK_FAN; k++)
+        for (uint32_t k = 0; s->pages[i] && k < hqi_state_submit_page_chunks(s, i); k++)
             if (s->pages[i][k])
                 add_chunk(h, s, s->pages[i][k], (i * CHUNK_FAN + k) * CHUNK_TASKS);
 }

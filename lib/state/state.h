@@ -66,12 +66,12 @@ struct column {
     uint32_t worker;      /* 0: never started */
 };
 
-#define CHUNK_TASKS 1024u
+#define CHUNK_TASKS 16384u /* 256 kB: of that size malloc(3) can give them back to the system when the job is forgotten */
 struct chunk {
     uint32_t counts[HQ_TASK_STATES]; /* so that filters skip */
-    struct column tasks[CHUNK_TASKS];
+    struct column tasks[];           /* CHUNK_TASKS, or as many as are left of the submit */
 };
-#define CHUNK_FAN 1024u /* chunks per directory page */
+#define CHUNK_FAN 1024u /* chunks per directory page; fewer in the last */
 
 /* What is rare, kept beside the column for as long as the submit. */
 struct exception {

@@ -49,7 +49,7 @@ static void free_exception(struct map_node *node, void *user)
 static void free_chunks(const struct alloc *a, struct submit *s)
 {
     for (uint32_t i = 0; i < s->n_pages; i++) {
-        for (uint32_t k = 0; s->pages[i] && k < CHUNK_FAN; k++)
+        for (uint32_t k = 0; s->pages[i] && k < hqi_state_submit_page_chunks(s, i); k++)
             hqi_base_alloc_free(a, s->pages[i][k]);
         hqi_base_alloc_free(a, s->pages[i]);
     }
@@ -76,12 +76,12 @@ void hqi_state_submit_free(struct state *st, struct submit *s)
 static bool reserve_page(const struct state *st, struct submit *s, uint32_t page)
 {
     if (!s->pages) {
-        uint32_t n = s->spec->ids.count / PAGE_TASKS + 1;
+        uint32_t n = (s->spec->ids.count - 1) / PAGE_TASKS + 1;
         s->pages = hqi_base_alloc_zero(st->alloc, n, sizeof *s->pages);
         s->n_pages = s->pages ? n : 0;
     }
     if (s->pages && !s->pages[page])
-        s->pages[page] = hqi_base_alloc_zero(st->alloc, CHUNK_FAN, sizeof **s->pages);
+        s->pages[page] = hqi_base_alloc_zero(st->alloc, hqi_state_submit_page_chunks(s, page), sizeof **s->pages);
     return s->pages && s->pages[page];
 }
 
@@ -91,11 +91,11 @@ static bool reserve_chunk(const struct state *st, struct submit *s, uint32_t ord
         return true;
     if (!reserve_page(st, s, ordinal / PAGE_TASKS))
         return false;
-    struct chunk *c = hqi_base_alloc_zero(st->alloc, 1, sizeof *c);
+    uint32_t n = hqi_state_submit_chunk_tasks(s, ordinal);
+    struct chunk *c = hqi_base_alloc_zero(st->alloc, 1, sizeof *c + n * sizeof *c->tasks);
     if (!c)
         return false;
-    uint32_t left = s->spec->ids.count - ordinal / CHUNK_TASKS * CHUNK_TASKS;
-    c->counts[HQ_TASK_WAITING] = left < CHUNK_TASKS ? left : CHUNK_TASKS;
+    c->counts[HQ_TASK_WAITING] = n;
     s->pages[ordinal / PAGE_TASKS][ordinal / CHUNK_TASKS % CHUNK_FAN] = c;
     return true;
 }

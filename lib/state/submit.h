@@ -24,6 +24,18 @@ struct exception *hqi_state_submit_exception(const struct submit *s, uint32_t or
 /* Makes the task's exception out of the memory of a piece, which is linked nowhere. */
 struct exception *hqi_state_submit_except(struct submit *s, uint32_t ordinal, struct piece *memory);
 
+/* How many tasks the chunk of this ordinal has, and how many chunks the page of this number. */
+static inline uint32_t hqi_state_submit_chunk_tasks(const struct submit *s, uint32_t ordinal)
+{
+    uint32_t left = s->spec->ids.count - ordinal / CHUNK_TASKS * CHUNK_TASKS;
+    return left < CHUNK_TASKS ? left : CHUNK_TASKS;
+}
+static inline uint32_t hqi_state_submit_page_chunks(const struct submit *s, uint32_t page)
+{
+    uint32_t left = (s->spec->ids.count - 1) / CHUNK_TASKS + 1 - page * CHUNK_FAN;
+    return left < CHUNK_FAN ? left : CHUNK_FAN;
+}
+
 static inline struct chunk *hqi_state_submit_chunk(const struct submit *s, uint32_t ordinal) /* or NULL */
 {
     struct chunk **page = s->pages ? s->pages[ordinal / PAGE_TASKS] : NULL;

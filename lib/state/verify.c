@@ -27,18 +27,12 @@ struct audit {
 
 /* ---- tasks ---- */
 
-static uint32_t chunk_tasks(const struct submit *s, uint32_t first)
-{
-    uint32_t left = s->spec->ids.count - first;
-    return left < CHUNK_TASKS ? left : CHUNK_TASKS;
-}
-
 /* Counts of the columns of one chunk, added to `sum`. */
 static int audit_chunk(struct audit *a, const struct submit *s, const struct chunk *c, uint32_t first,
                        uint64_t *sum)
 {
     uint32_t counts[HQ_TASK_STATES] = {0};
-    for (uint32_t i = 0; i < chunk_tasks(s, first); i++) {
+    for (uint32_t i = 0; i < hqi_state_submit_chunk_tasks(s, first); i++) {
         const struct column *col = &c->tasks[i];
         if (col->state >= HQ_TASK_STATES)
             return broken(a->err, "task %u of submit %u has state %u", first + i, s->id,
@@ -61,15 +55,13 @@ static int audit_columns(struct audit *a, const struct submit *s, uint64_t *sum)
 {
     uint64_t in_chunks = 0;
     for (uint32_t i = 0; i < s->n_pages; i++)
-        for (uint32_t k = 0; s->pages[i] && k < CHUNK_FAN; k++) {
+        for (uint32_t k = 0; s->pages[i] && k < hqi_state_submit_page_chunks(s, i); k++) {
             uint64_t first = ((uint64_t)i * CHUNK_FAN + k) * CHUNK_TASKS;
             const struct chunk *c = s->pages[i][k];
-            if (c && first >= s->spec->ids.count)
-                return broken(a->err, "submit %u has a chunk behind its end", s->id);
             int rc = c ? audit_chunk(a, s, c, (uint32_t)first, sum) : HQ_OK;
             if (rc < 0)
                 return rc;
-            in_chunks += c ? chunk_tasks(s, (uint32_t)first) : 0;
+            in_chunks += c ? hqi_state_submit_chunk_tasks(s, (uint32_t)first) : 0;
         }
     uint64_t rest = sum[HQ_TASK_WAITING] + s->spec->ids.count - in_chunks;
     sum[HQ_TASK_WAITING] = 0;

@@ -90,7 +90,7 @@ static void touching_some_of_a_billion_costs_their_chunks(void **unused)
     for (size_t i = 0; i < 4; i++)
         world_hand(&w, 1, 1, 0, spots[i], 10, false);
     world_start(&w, 1, 1, 0, spots[2]);
-    assert_in_range(c.bytes, 1, 256 << 10);
+    assert_in_range(c.bytes, 1, 1100 << 10);
     world_verify(w.st);
     world_end_worker(&w, FACT_WORKER_LOST, 1, HQ_WORKER_CONNECTION_LOST);
     assert_int_equal(hqi_state_task_seek(s, 0, 1u << HQ_TASK_FAILED), spots[2]);
@@ -143,6 +143,29 @@ static void finished_tasks_cost_their_columns(void **unused)
     close_counted(&w, &c);
 }
 
+/* A chunk is no larger than what is left of its submit, nor is its directory. */
+static void a_task_alone_costs_its_column(void **unused)
+{
+    struct world w;
+    struct counted c;
+    open_counted(&w, &c);
+    world_join(&w, 4, 0);
+    const struct spec_options o = {.crash_limit = 1};
+    world_submit(&w, 1, o);
+    size_t before = c.bytes;
+    world_hand(&w, 1, 1, 0, 0, 1, true);
+    world_end(&w, 1, 1, 0, (struct end_row){.ordinal = 0});
+    assert_in_range(c.bytes - before, 16, 1024); /* a piece among it, spare now */
+    world_verify(w.st);
+    world_submit(&w, CHUNK_TASKS + 1, o);
+    before = c.bytes;
+    world_hand(&w, 1, 2, 0, CHUNK_TASKS, 1, true);
+    world_end(&w, 1, 2, 0, (struct end_row){.ordinal = CHUNK_TASKS});
+    assert_in_range(c.bytes - before, 16, 1024);
+    world_verify(w.st);
+    close_counted(&w, &c);
+}
+
 static void spare_pieces_are_bounded(void **unused)
 {
     struct world w;
@@ -184,6 +207,7 @@ int main(void)
         cmocka_unit_test(a_billion_tasks_cost_nothing),
         cmocka_unit_test(touching_some_of_a_billion_costs_their_chunks),
         cmocka_unit_test(finished_tasks_cost_their_columns),
+        cmocka_unit_test(a_task_alone_costs_its_column),
         cmocka_unit_test(spare_pieces_are_bounded),
         cmocka_unit_test(a_failed_reservation_lets_go),
     };
