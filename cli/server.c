@@ -2,6 +2,7 @@
 /* server.c - `hq server`: runs one in the foreground, and talks to one. */
 #include "server.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #define TRY_MS 1000           /* one attempt of `server wait` to connect */
 #define PAUSE_NS 100000000    /* between attempts */
 #define WAIT_DEFAULT_MS 300000
+#define LARGE_BLOCK 131072    /* bytes; what the server keeps of ended tasks comes in blocks a little larger */
 #define ALREADY_MS 2000       /* for finding out whether the directory's server is alive */
 
 typedef unsigned long long ull;
@@ -178,6 +180,14 @@ static int serve(struct cli *cli, hq_ctx *ctx, hq_server *server)
     }
 }
 
+/* What a forgotten job had goes back to the system: glibc would else keep large blocks for itself once one was freed. */
+static void return_large_blocks(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 static int run_start(struct cli *cli, const struct matches *m)
 {
     static const int caught[] = {SIGINT, SIGTERM, 0};
@@ -188,6 +198,7 @@ static int run_start(struct cli *cli, const struct matches *m)
     struct session s;
     int rc;
     cli->serves = true;
+    return_large_blocks();
     out_log(cli, LOG_INFO, "HyperQueue %s", hq_tools_version());
     if (session_try(&s, cli, ALREADY_MS)) {
         session_close(&s);
