@@ -6,7 +6,7 @@
  * the same worker, which would else be starved by tasks that inherit their slots. Never where a higher priority waits. */
 #include "sched/draft.h"
 
-#define MAX_DEPTH 65536u /* per worker and class: some 64 kB of ranges at worst */
+#define MAX_DEPTH 16384u /* per worker and class: some milliseconds of a million a second, and a record each */
 #define NO_SHARE UINT64_MAX /* not found yet: more than anybody wants */
 
 /* Does another class of this priority wait that could run on the worker? */

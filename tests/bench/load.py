@@ -17,6 +17,8 @@ the slope of memory, one of MORE tasks. Prints one JSON object:
 import argparse, json, os, pathlib, subprocess, sys, tempfile, time
 
 DEADLINE_S = 600  # for anything
+COLUMN_BYTES = 16  # what a finished task keeps
+NOTICEABLE_KB = 8192  # of columns: what else comes and goes is less
 
 
 def arguments():
@@ -102,6 +104,9 @@ def main():
     expected = o.tasks * o.repeat + o.more
     if told["tasks"] != expected:
         sys.exit(f"{told['tasks']} tasks ran instead of {expected}")
+    columns_kb = expected * COLUMN_BYTES // 1024
+    if columns_kb > NOTICEABLE_KB and rss[-2] - rss[-1] < columns_kb / 2:
+        sys.exit(f"the server kept {rss[-1]} kB of {rss[-2]} kB when the jobs were forgotten")
     print(json.dumps({
         "workers": o.workers, "cpus": o.cpus, "tasks": o.tasks,
         "tasks_per_s": [round(o.tasks / s) for s, _ in runs],
