@@ -120,18 +120,21 @@ static int open_monitor(struct endpoint *e, const struct endpoint_options *o, hq
     return HQ_OK;
 }
 
-static bool has_event(void *zmq, int which)
+/* Which of the events there are. The question itself takes the edge of what has come in, whatever it is about. */
+static int ask(void *zmq, bool *silent)
 {
     int events = 0;
     size_t n = sizeof events;
-    return zmq && zmq_getsockopt(zmq, ZMQ_EVENTS, &events, &n) == 0 && (events & which);
+    if (!zmq || zmq_getsockopt(zmq, ZMQ_EVENTS, &events, &n) < 0)
+        events = 0;
+    *silent = !(events & ZMQ_POLLIN);
+    return events;
 }
 
 /* Each question is a system call or two. */
 static bool has_more(void *zmq, bool *silent)
 {
-    *silent = *silent || !has_event(zmq, ZMQ_POLLIN);
-    return !*silent;
+    return !*silent && (ask(zmq, silent) & ZMQ_POLLIN);
 }
 
 static bool events_ready(struct loop_source *s)
@@ -201,9 +204,9 @@ void hqi_net_endpoint_forget(struct endpoint *e)
     e->zmq = e->monitor = NULL;
 }
 
-bool hqi_net_endpoint_readable(const struct endpoint *e)
+bool hqi_net_endpoint_readable(struct endpoint *e)
 {
-    return has_event(e->zmq, ZMQ_POLLIN);
+    return ask(e->zmq, &e->data_silent) & ZMQ_POLLIN;
 }
 
 bool hqi_net_endpoint_has_more(struct endpoint *e)
@@ -218,9 +221,9 @@ bool hqi_net_endpoint_recv(struct endpoint *e, zmq_msg_t *part)
     return came;
 }
 
-bool hqi_net_endpoint_writable(const struct endpoint *e)
+bool hqi_net_endpoint_writable(struct endpoint *e)
 {
-    return has_event(e->zmq, ZMQ_POLLOUT);
+    return ask(e->zmq, &e->data_silent) & ZMQ_POLLOUT;
 }
 
 enum sent hqi_net_endpoint_send(struct endpoint *e, struct bytes to, struct bytes frame)

@@ -49,8 +49,8 @@ int hqi_net_endpoint_set(struct endpoint *e, int option, int value, hq_error *er
 /* The error of the last libzmq call: HQ_ELIMIT, HQ_ENOMEM or HQ_ESYS. */
 int hqi_net_endpoint_fail(hq_error *err, const char *what);
 
-bool hqi_net_endpoint_readable(const struct endpoint *e); /* closed: false */
-bool hqi_net_endpoint_writable(const struct endpoint *e);
+bool hqi_net_endpoint_readable(struct endpoint *e); /* closed: false */
+bool hqi_net_endpoint_writable(struct endpoint *e);
 /* Does something wait that `data`'s fd may not tell any more, because its edge is gone? What it will tell does not count. */
 bool hqi_net_endpoint_has_more(struct endpoint *e);
 /* The next part of a message; false: none waits (or no memory for it). */

@@ -414,7 +414,8 @@ static void leave(struct link *l)
 static bool is_ready(struct loop_source *s)
 {
     struct link *l = hqi_container(s, struct link, end.data);
-    return hqi_net_endpoint_has_more(&l->end) || (wants_to_send(l) && hqi_net_endpoint_writable(&l->end));
+    bool can_send = wants_to_send(l) && hqi_net_endpoint_writable(&l->end); /* first: it may take the edge of what came in */
+    return can_send || hqi_net_endpoint_has_more(&l->end);
 }
 
 static unsigned drain(struct link *l, unsigned most)
