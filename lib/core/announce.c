@@ -122,8 +122,8 @@ static bool on_handout(struct core *c, const struct fact *f, uint64_t position)
 
 /* ---- taking back and killing ---- */
 
-static bool tell_tasks(struct core *c, hq_worker_id w, uint8_t kind, uint64_t position,
-                       const struct task_group *groups, uint32_t n)
+bool hqi_core_tell_tasks(struct core *c, hq_worker_id w, uint8_t kind, uint64_t position,
+                         const struct task_group *groups, uint32_t n)
 {
     const struct worker *to = hqi_state_worker(c->state, w);
     if (!to || to->end != HQ_WORKER_RUNNING)
@@ -146,7 +146,7 @@ static bool tell_tasks(struct core *c, hq_worker_id w, uint8_t kind, uint64_t po
 
 static bool on_retract(struct core *c, const struct fact *f, uint64_t position)
 {
-    return tell_tasks(c, f->u.tasks.worker, TO_WORKER_RETRACT, position, f->u.tasks.groups, f->u.tasks.n_groups);
+    return hqi_core_tell_tasks(c, f->u.tasks.worker, TO_WORKER_RETRACT, position, f->u.tasks.groups, f->u.tasks.n_groups);
 }
 
 bool hqi_core_tell_drop(struct core *c, const struct submit *s)
@@ -165,6 +165,25 @@ bool hqi_core_tell_drop(struct core *c, const struct submit *s)
     return true;
 }
 
+/* Whoever else has one of these attempts is to kill it: its outcome would not count any more. */
+static bool on_adopt(struct core *c, const struct fact *f, uint64_t position)
+{
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++) {
+        const struct task_group *g = &f->u.tasks.groups[i];
+        for (uint32_t k = 0; k < g->n_ranges; k++)
+            for (uint32_t o = 0; o < g->ranges[k].count; o++) {
+                const struct piece *p = hqi_state_attempt(c->state, g->submit, g->ranges[k].first + o);
+                const struct ord_range r = {g->ranges[k].first + o, 1};
+                if (!p || p->worker->id.n == f->u.tasks.worker.n)
+                    continue;
+                const struct task_group one = {.submit = g->submit, .instance = p->instance, .ranges = &r, .n_ranges = 1};
+                if (!hqi_core_tell_tasks(c, p->worker->id, TO_WORKER_CANCEL, position, &one, 1))
+                    return false;
+            }
+    }
+    return true;
+}
+
 /* What is left of the job ends with this fact; what ended before was dropped then. */
 static bool drop_submits(struct core *c, const struct job *j)
 {
@@ -180,7 +199,7 @@ static bool on_job_end(struct core *c, const struct fact *f, uint64_t position)
 {
     for (uint32_t i = 0; i < f->u.job_cancel.n_active; i++) {
         const struct worker_tasks *w = &f->u.job_cancel.active[i];
-        if (!tell_tasks(c, w->worker, TO_WORKER_CANCEL, position, w->groups, w->n_groups))
+        if (!hqi_core_tell_tasks(c, w->worker, TO_WORKER_CANCEL, position, w->groups, w->n_groups))
             return false;
     }
     struct list *mark = hqi_core_mark(c);
@@ -204,7 +223,7 @@ typedef bool announce(struct core *c, const struct fact *f, uint64_t position);
 
 static announce *const announces[] = {
     [FACT_HANDOUT] = on_handout, [FACT_RETRACT] = on_retract, [FACT_JOB_CANCEL] = on_job_end,
-    [FACT_JOB_ABORT] = on_job_end, [FACT_WORKER_STOP] = on_worker_stop,
+    [FACT_JOB_ABORT] = on_job_end, [FACT_WORKER_STOP] = on_worker_stop, [FACT_ADOPT] = on_adopt,
 };
 
 bool hqi_core_announce(struct core *c, const struct fact *f, uint64_t position)

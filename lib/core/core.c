@@ -20,6 +20,7 @@ int hqi_core_core_new(struct core **ret, const struct core_options *o, hq_error 
     c->alloc = o->alloc;
     c->log = o->log;
     c->opt = *o;
+    c->return_ns = UINT64_MAX;
     hqi_base_arena_init(&c->tick, o->alloc);
     hqi_base_arena_init(&c->mem, o->alloc);
     list_init(&c->outbox);
@@ -135,6 +136,8 @@ int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid,
     f.u.server_start.epoch = c->state->epoch + 1;
     f.u.server_start.uid = bytes_of(c->uid);
     int r = hqi_state_check(c->state, &f, err);
+    if (r >= 0)
+        r = hqi_core_await_workers(c, now, err);
     return r < 0 ? r : hqi_core_commit(c, &f, 1, err);
 }
 
@@ -363,7 +366,7 @@ void hqi_core_stopped(struct core *c)
 static uint64_t idle_ends_ms(const struct core *c, const struct worker *w)
 {
     uint64_t timeout = w->config->idle_timeout_ms ? w->config->idle_timeout_ms : c->opt.worker_idle_timeout_ms;
-    if (timeout == 0 || w->n_active > 0 || w->stopping || w->end != HQ_WORKER_RUNNING)
+    if (timeout == 0 || w->n_active > 0 || hqi_core_is_away(c, w->id) || w->stopping || w->end != HQ_WORKER_RUNNING)
         return UINT64_MAX;
     return w->idle_since_ms + timeout;
 }
@@ -404,6 +407,8 @@ void hqi_core_retry_later(struct core *c, const struct now *now)
 void hqi_core_tick(struct core *c, const struct now *now)
 {
     c->not_before_ns = 0;
+    if (now->mono_ns >= c->return_ns)
+        hqi_core_lose_awaited(c, now);
     if (c->dirty && !c->stopping)
         plan(c, now);
     stop_idle(c, now);
@@ -421,7 +426,7 @@ void hqi_core_tick(struct core *c, const struct now *now)
 
 uint64_t hqi_core_deadline(const struct core *c)
 {
-    uint64_t at = UINT64_MAX;
+    uint64_t at = c->return_ns;
     if ((c->dirty && !c->stopping) || c->changed)
         return c->not_before_ns;
     list_for(it, &c->uploads) {
@@ -443,18 +448,27 @@ uint64_t hqi_core_idle_deadline_ms(const struct core *c)
     return at;
 }
 
+bool hqi_core_reserve_peer(struct core *c, hq_worker_id w)
+{
+    if (w.n < c->n_peers)
+        return true;
+    uint32_t n = (w.n + 1) * 2;
+    struct plan_peer *v = hqi_base_alloc_resize(c->alloc, c->peers, n, sizeof *v);
+    if (!v)
+        return false;
+    memset(v + c->n_peers, 0, (n - c->n_peers) * sizeof *v);
+    c->peers = v;
+    c->n_peers = n;
+    return true;
+}
+
 void hqi_core_set_peer(struct core *c, hq_worker_id w, const struct plan_peer *p)
 {
-    if (w.n >= c->n_peers) {
-        uint32_t n = (w.n + 1) * 2;
-        struct plan_peer *v = hqi_base_alloc_resize(c->alloc, c->peers, n, sizeof *v);
-        if (!v)
-            return; /* the planner then knows less, nothing else */
-        memset(v + c->n_peers, 0, (n - c->n_peers) * sizeof *v);
-        c->peers = v;
-        c->n_peers = n;
-    }
+    if (!hqi_core_reserve_peer(c, w))
+        return; /* the planner then knows less, nothing else */
+    bool away = c->peers[w.n].away; /* that is the core's own */
     if (c->peers[w.n].stalled != p->stalled)
         c->dirty = true;
     c->peers[w.n] = *p;
+    c->peers[w.n].away = away;
 }

@@ -44,7 +44,8 @@ void hqi_core_core_free(struct core *c);
 const struct state *hqi_core_core_state(const struct core *c);
 /* Replays one batch of facts into a core that has not started. HQ_EJOURNAL, HQ_ENOMEM. Takes specs and configs. */
 int hqi_core_core_replay(struct core *c, struct fact *facts, uint32_t n, hq_error *err);
-/* After new (or replay): epoch = state's + 1; applies SERVER_START. uid: of the access file, unless the state has one. */
+/* After new (or replay): epoch = state's + 1; applies SERVER_START. uid: of the access file, unless the state has one. Workers
+ * that are not recorded lost, and their tasks, then have some time to come back. */
 int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid, hq_error *err);
 
 /* What SERVER_INFO answers, once the ports are known. */
@@ -56,9 +57,16 @@ void hqi_core_core_set_ports(struct core *c, uint16_t client_port, uint16_t work
 /* `client` is the session's id. The reply is in the outbox, now or later (waits). Takes cmd's spec. */
 void hqi_core_on_command(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
 void hqi_core_on_client_gone(struct core *c, uint64_t client); /* its waits and uploads are dropped */
-/* Takes *config (sets it NULL). HQ_EINVAL, HQ_ELIMIT, HQ_ENOMEM. */
-int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker_config **config, hq_worker_id *ret,
-                            hq_error *err);
+/* Takes *config (sets it NULL). `uid`: of its process, 0: none; `token`: HQI_TOKEN_BYTES at random, with which it may come
+ * back, or empty. HQ_EINVAL, HQ_ELIMIT, HQ_ENOMEM; HQ_EAUTH: that process is registered, and should have come back. */
+int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker_config **config, uint64_t uid,
+                            struct bytes token, hq_worker_id *ret, hq_error *err);
+/* A worker comes back. First who it is: its old id, or a new one where its loss was recorded. It gets nothing before holds().
+ * As join; HQ_ENOENT: it is not known; HQ_ESTATE: it belongs to another server, or to a later start of this one. */
+int hqi_core_on_worker_back(struct core *c, const struct now *now, struct worker_config **config, uint64_t uid,
+                            const struct attach *a, hq_worker_id *ret, hq_error *err);
+/* Then what it has: that is kept, adopted, or to be killed. HQ_ENOMEM: give it again later; HQ_ECLOSED: it was lost meanwhile. */
+int hqi_core_on_worker_holds(struct core *c, const struct now *now, hq_worker_id w, const struct attach *a, hq_error *err);
 /* Unknown, late or impossible rows are ignored (one debug line); the rest counts. HQ_ENOMEM: give it again later. */
 int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err);
 void hqi_core_on_worker_ending(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);

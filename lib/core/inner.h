@@ -11,6 +11,9 @@
 /* Jobs in one page of a list: about 100 bytes each. */
 #define LIST_PAGE 2048u
 #define FAILED_SHOWN 5u
+/* What workers get to come back to a restarted server before their tasks run elsewhere: they look for it every 2 s, and a
+ * node may be slow to see a new access file on a network file system. */
+#define RETURN_NS (30 * HQI_SEC)
 /* When memory was short: somebody may have freed some. */
 #define RETRY_NS (100 * HQI_MS)
 
@@ -52,6 +55,7 @@ struct core {
     uint32_t n_uploads;
     struct plan_peer *peers; /* owned; by worker id */
     uint32_t n_peers;
+    uint64_t return_ns; /* workers that are away then are lost; UINT64_MAX: nobody is awaited */
     bool dirty;     /* the planner may have something to do */
     bool changed;   /* facts were applied since the waiters were looked at */
     uint64_t not_before_ns; /* memory was short: what is dirty or changed waits until then; 0: at once */
@@ -119,6 +123,23 @@ bool hqi_core_fill_workers(struct core *c, struct reply *r, const uint32_t *ids,
 /* ---- page.c ---- */
 void hqi_core_task_page(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
 
+/* ---- report.c ---- */
+/* A report's rows, without clearing the tick's arena. */
+int hqi_core_take_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err);
+/* `blameless`: it did not come back after a restart. */
+void hqi_core_lose_worker(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason, bool blameless);
+int hqi_core_join(struct core *c, const struct now *now, struct worker_config **config, uint64_t uid, struct bytes token,
+                  hq_worker_id *ret, hq_error *err);
+
+/* ---- back.c: workers that come back ---- */
+int hqi_core_await_workers(struct core *c, const struct now *now, hq_error *err); /* after a restart */
+void hqi_core_lose_awaited(struct core *c, const struct now *now);                /* those that did not come */
+static inline bool hqi_core_is_away(const struct core *c, hq_worker_id w)
+{
+    return w.n < c->n_peers && c->peers[w.n].away;
+}
+bool hqi_core_reserve_peer(struct core *c, hq_worker_id w); /* an entry in peers; false: no memory */
+
 /* ---- wait.c ---- */
 void hqi_core_job_wait(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
 void hqi_core_job_progress(struct core *c, const struct now *now, uint64_t client, struct command *cmd);
@@ -130,6 +151,9 @@ uint64_t hqi_core_waiters_deadline(const struct core *c);
 bool hqi_core_announce(struct core *c, const struct fact *f, uint64_t position);
 /* An entry for a worker, of the class that its kind has. NULL: no memory. */
 struct to_worker *hqi_core_to_worker(struct core *c, hq_worker_id w, uint8_t kind);
+/* One of the kinds about groups of tasks, copied; with `position`. A worker that has left is told nothing. False: no memory. */
+bool hqi_core_tell_tasks(struct core *c, hq_worker_id w, uint8_t kind, uint64_t position, const struct task_group *groups,
+                         uint32_t n);
 /* Tells the workers that know a submit to forget it. False: no memory. */
 bool hqi_core_tell_drop(struct core *c, const struct submit *s);
 

@@ -9,11 +9,10 @@
 
 /* ---- joining ---- */
 
-int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker_config **config, hq_worker_id *ret,
-                            hq_error *err)
+int hqi_core_join(struct core *c, const struct now *now, struct worker_config **config, uint64_t uid, struct bytes token,
+                  hq_worker_id *ret, hq_error *err)
 {
     struct fact f = {.kind = FACT_WORKER_JOIN, .utc_ms = now->utc_ms};
-    hqi_base_arena_clear(&c->tick);
     int r = hqi_model_config_check(*config, err);
     if (r < 0)
         return r;
@@ -23,12 +22,25 @@ int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker
         return hqi_base_error_set(err, HQ_ELIMIT, "core", "the server has given out all of its %u worker ids", HQI_MAX_WORKERS);
     f.u.worker_join.worker.n = c->state->n_workers + 1;
     f.u.worker_join.config = *config;
+    f.u.worker_join.uid = uid;
+    f.u.worker_join.token = token;
     r = hqi_core_commit(c, &f, 1, err);
     if (r < 0)
         return r;
     *config = NULL;
     *ret = f.u.worker_join.worker;
     return HQ_OK;
+}
+
+int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker_config **config, uint64_t uid,
+                            struct bytes token, hq_worker_id *ret, hq_error *err)
+{
+    const struct worker *known = hqi_state_worker_by_uid(c->state, uid);
+    hqi_base_arena_clear(&c->tick);
+    if (known)
+        return hqi_base_error_set(err, HQ_EAUTH, "core", "the process of worker %u registers again, without what it was told",
+                                  known->id.n);
+    return hqi_core_join(c, now, config, uid, token, ret, err);
 }
 
 /* ---- rows ---- */
@@ -412,14 +424,9 @@ static int report_crashed(struct core *c, const struct now *now, hq_worker_id w,
     return batch_commit(c, &b, now->utc_ms, err);
 }
 
-int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err)
+int hqi_core_take_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err)
 {
-    const struct worker *from = hqi_state_worker(c->state, w);
-    int ret;
-    if (!from || from->end != HQ_WORKER_RUNNING)
-        return HQ_OK;
-    hqi_base_arena_clear(&c->tick);
-    ret = report_started(c, now, w, r, err);
+    int ret = report_started(c, now, w, r, err);
     if (ret >= 0)
         ret = report_ended(c, now, w, r, err);
     if (ret >= 0)
@@ -429,6 +436,15 @@ int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, co
     if (ret >= 0)
         ret = report_crashed(c, now, w, r, err);
     return ret;
+}
+
+int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err)
+{
+    const struct worker *from = hqi_state_worker(c->state, w);
+    if (!from || from->end != HQ_WORKER_RUNNING)
+        return HQ_OK;
+    hqi_base_arena_clear(&c->tick);
+    return hqi_core_take_report(c, now, w, r, err);
 }
 
 /* ---- leaving ---- */
@@ -453,12 +469,13 @@ void hqi_core_on_worker_ending(struct core *c, const struct now *now, hq_worker_
 /* The loss, and the jobs that fail too often with it. False: no memory for more than the loss itself. */
 static bool make_loss(struct core *c, const struct worker *w, const struct fact *loss, struct batch *b)
 {
+    uint8_t counts_as = loss->u.worker_lost.blameless ? HQ_WORKER_STOPPED : loss->u.worker_lost.reason;
     if (!batch_get(c, b, w->n_active, w->n_active))
         return false;
     b->facts[0] = *loss;
     list_for(it, &w->active) {
         const struct piece *p = hqi_container(it, struct piece, in_worker);
-        batch_count(b, p, hqi_state_crash_fails(p, loss->u.worker_lost.reason));
+        batch_count(b, p, hqi_state_crash_fails(p, counts_as));
     }
     return batch_abort(c, b, loss->utc_ms);
 }
@@ -488,7 +505,7 @@ static void drop_ended(struct core *c, const struct batch *b)
     }
 }
 
-void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id id, uint8_t reason)
+void hqi_core_lose_worker(struct core *c, const struct now *now, hq_worker_id id, uint8_t reason, bool blameless)
 {
     const struct worker *w = hqi_state_worker(c->state, id);
     struct fact f = {.kind = FACT_WORKER_LOST, .utc_ms = now->utc_ms};
@@ -498,6 +515,9 @@ void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id
         return;
     f.u.worker_lost.worker = id;
     f.u.worker_lost.reason = w->stopping ? w->stopping : end_of(reason);
+    f.u.worker_lost.blameless = blameless;
+    if (id.n < c->n_peers)
+        c->peers[id.n].away = false;
     if (make_loss(c, w, &f, &b) && hqi_core_commit(c, b.facts, b.n, NULL) >= 0) {
         drop_ended(c, &b);
         return;
@@ -506,4 +526,9 @@ void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id
     hqi_core_commit(c, &f, 1, NULL);
     hqi_base_log_write(c->log, LOG_ERROR, "core",
                        "out of memory: jobs that failed too often with worker %u go on until their next failure", id.n);
+}
+
+void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason)
+{
+    hqi_core_lose_worker(c, now, w, reason, false);
 }

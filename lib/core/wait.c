@@ -122,7 +122,7 @@ static uint32_t running_workers(const struct core *c)
     uint32_t n = 0;
     for (uint32_t id = 1; id <= c->state->n_workers; id++) {
         const struct worker *w = hqi_state_worker(c->state, (hq_worker_id){id});
-        n += w && w->end == HQ_WORKER_RUNNING;
+        n += w && w->end == HQ_WORKER_RUNNING && !hqi_core_is_away(c, w->id);
     }
     return n;
 }

@@ -24,6 +24,9 @@ struct key { /* idempotency key of a mutating command; all zero: none */
     uint64_t a, b;
 };
 
+/* Of the secret that a worker gets when it joins, and shows when it comes back. */
+#define HQI_TOKEN_BYTES 16u
+
 struct ord_range { /* ordinals first .. first + count - 1 */
     uint32_t first, count;
 };
@@ -33,9 +36,9 @@ struct task_group {
     uint32_t submit, instance;
     const struct ord_range *ranges;
     uint32_t n_ranges;
-    /* of FACT_HANDOUT only: */
+    /* of FACT_HANDOUT and FACT_ADOPT only: */
     bool booked;    /* its request is taken from the worker's free resources; else prefilled */
-    bool with_spec; /* the worker is told the spec first */
+    bool with_spec; /* the worker is told the spec first; of FACT_ADOPT: never */
 };
 
 struct worker_tasks {
@@ -86,7 +89,9 @@ enum fact_kind { /* stored: never renumbered */
     FACT_RETURN = 13,
     FACT_STARTED = 14,
     FACT_ENDED = 15,
-    FACT_CRASHED = 16
+    FACT_CRASHED = 16,
+    FACT_WORKER_BACK = 17,
+    FACT_ADOPT = 18
 };
 
 struct fact {
@@ -124,16 +129,25 @@ struct fact {
         struct {
             hq_worker_id worker;
             struct worker_config *config; /* taken by apply */
+            uint64_t uid;       /* of its process; one that comes back after its end was recorded is a new worker with the same */
+            struct bytes token; /* what it shows then; HQI_TOKEN_BYTES, or empty: it cannot come back */
         } worker_join;
+        struct { /* it was away, or the server was. Apply believes it which specs it has, and no longer what it was told */
+            hq_worker_id worker;
+            const uint32_t *submits;
+            uint32_t n_submits;
+        } worker_back;
         struct { /* worker_stop: gets nothing new, will end for this reason; worker_lost: it is gone. Apply
                   * puts back what it had, with the next instance number, counts crashes where the reason is
                   * a failure, and fails what reached its crash limit */
             hq_worker_id worker;
             uint8_t reason; /* enum hq_worker_end */
+            bool blameless; /* worker_lost: it did not come back to a server that was away itself: no crash of its tasks */
         } worker_stop, worker_lost;
         struct { /* handout: given to the worker; retract: asked back; return: given back, never started
                   * (block: and it will never take that class of requests); crashed: lost with the helper process that
-                  * ran them, counted and put back or failed as by worker_lost for a failure */
+                  * ran them, counted and put back or failed as by worker_lost for a failure; adopt: the worker has these
+                  * attempts, whatever was known of others: the tasks wait, or any attempts of them that exist are void */
             hq_worker_id worker;
             const struct task_group *groups;
             uint32_t n_groups;

@@ -93,4 +93,17 @@ struct report {
     uint32_t n_crashed;
 };
 
+/* A worker that was registered before comes back, to the server that it had or to one restored from that one's journal:
+ * who it is, and all that it has. What it does not name it does not have. */
+struct attach {
+    hq_worker_id worker; /* what it was called */
+    struct bytes token, server_uid;
+    uint64_t epoch;      /* of the server that it was registered with last */
+    const uint32_t *submits; /* whose specs it has */
+    uint32_t n_submits;
+    const struct task_group *waiting; /* queued or staged: not known to have started */
+    uint32_t n_waiting;
+    struct report news;  /* started: all that run; ended, crashed: what the server has not acknowledged; nothing else */
+};
+
 #endif

@@ -101,6 +101,14 @@ int hqi_net_session_resume(struct session *s, uint64_t their_received, hq_error 
     return HQ_OK;
 }
 
+void hqi_net_session_each(const struct session *s, hqi_net_session_fn *fn, void *user)
+{
+    list_for(it, &s->queue) {
+        const struct outgoing *o = outgoing_of(it);
+        fn(user, (struct bytes){o->bytes + HQI_FRAME_HEADER, o->n - HQI_FRAME_HEADER});
+    }
+}
+
 static int take_ack(struct session *s, uint64_t ack, hq_error *err)
 {
     if (ack > s->handed)

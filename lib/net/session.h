@@ -40,6 +40,9 @@ void hqi_net_session_moved(struct session *s);
 /* The connection is new: everything behind `their_received` is handed over again. HQ_EPROTO if they claim what was never sent
  * or forgot what they had acknowledged. */
 int hqi_net_session_resume(struct session *s, uint64_t their_received, hq_error *err);
+/* The payloads that the other end has not acknowledged, in order. */
+typedef void hqi_net_session_fn(void *user, struct bytes payload);
+void hqi_net_session_each(const struct session *s, hqi_net_session_fn *fn, void *user);
 /* A DATA or ALIVE frame came: takes its acknowledgement; *fresh tells whether the payload is new and in order.
  * A gap is HQ_EPROTO (the transport is FIFO). */
 int hqi_net_session_take(struct session *s, const struct frame *f, bool *fresh, hq_error *err);

@@ -40,7 +40,8 @@ static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker 
     dw->wanted_above = INT32_MIN;
     dw->lowest_claim = INT32_MAX;
     if (w->id.n < d->in->n_peers) {
-        dw->stalled = d->in->peers[w->id.n].stalled;
+        dw->away = d->in->peers[w->id.n].away;
+        dw->stalled = d->in->peers[w->id.n].stalled || dw->away;
         dw->rtt_ns = d->in->peers[w->id.n].rtt_ns;
     }
     dw->full = dw->stalled || nothing_spare(dw);

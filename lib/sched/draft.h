@@ -27,7 +27,8 @@ struct draft_worker {
     int64_t *spare;       /* the same for lower priorities: less what waiting higher ones may need */
     uint64_t left_ms;     /* of its life; UINT64_MAX: no limit */
     uint64_t rtt_ns;
-    bool stalled;
+    bool stalled;         /* or away */
+    bool away;
     bool full;            /* nothing spare in any resource: skipped */
     bool wanted;          /* a class of the priority in hand or above still waits and could run here when it is empty */
     int32_t wanted_above; /* the highest such priority */

@@ -32,6 +32,7 @@ void hqi_sched_scratch_free(struct scratch *s);
 struct plan_peer {
     uint64_t rtt_ns;
     bool stalled; /* gets nothing new, surplus is taken back */
+    bool away;    /* gets nothing new: it may still come back to a restarted server, and say what it has */
 };
 
 struct plan_input {

@@ -87,6 +87,8 @@ void hqi_sched_retract(struct draft *d)
 {
     for (uint32_t i = 0; i < d->n_workers; i++) {
         struct draft_worker *w = &d->workers[i];
+        if (w->away)
+            continue;
         if (w->stalled)
             take_unstarted(d, w, true, INT32_MAX);
         else if (w->wanted && w->lowest_claim < w->wanted_above)

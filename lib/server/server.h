@@ -59,6 +59,7 @@ struct server_worker {
     struct hq_server *server; /* borrowed */
     struct peer *peer;        /* borrowed from the router: dies with it */
     hq_worker_id id;          /* 0: it has not registered yet */
+    bool welcomed, settled;   /* it was told that it is registered; what it has is known */
     int failed;               /* it cannot be served any more, for this reason (HQ_E*) */
     struct backlog backlog;
     struct plan_peer told;    /* to the core */

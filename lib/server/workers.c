@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "net/keys.h"
 #include "server/server.h"
 #include "wire/worker.h"
 
@@ -121,9 +122,13 @@ void hqi_server_workers_drop_failed(struct hq_server *s)
 static int tell_registered(struct server_worker *w, hq_error *err)
 {
     struct hq_server *s = w->server;
+    const struct worker *known = hqi_state_worker(hqi_core_core_state(s->core), w->id);
     const struct to_worker_batch batch = {
         .has_registered = true,
-        .registered = {w->id, bytes_of(hqi_core_core_state(s->core)->uid), s->idle_timeout_ms},
+        .registered = {.worker = w->id,
+                       .server_uid = bytes_of(hqi_core_core_state(s->core)->uid),
+                       .idle_timeout_ms = s->idle_timeout_ms,
+                       .token = {(const char *)known->token, sizeof known->token}},
     };
     hqi_base_buf_clear(&s->frame);
     hqi_wire_worker_encode_to(&batch, &s->frame);
@@ -142,24 +147,76 @@ static void tell_peer(struct server_worker *w)
     hqi_core_set_peer(w->server->core, w->id, &is);
 }
 
-static int on_register(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
+/* It may come back while its old session is not known to be lost. That one is of no use to anybody. */
+static void replace(struct hq_server *s, hq_worker_id id)
+{
+    struct server_worker *old = hqi_server_workers_find(s, id);
+    if (!old)
+        return;
+    struct peer *p = old->peer;
+    release(old);
+    hqi_net_peer_bye(p, HQ_ECLOSED, "the worker has registered anew");
+}
+
+static int join(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
+{
+    char token[HQI_TOKEN_BYTES];
+    int r = hqi_net_keys_random(token, sizeof token);
+    if (r < 0)
+        return hqi_base_error_set(err, r, where, "no random numbers can be had");
+    return hqi_core_on_worker_join(w->server->core, now, &m->u.hello.config, hqi_net_peer_uid(w->peer),
+                                   (struct bytes){token, sizeof token}, &w->id, err);
+}
+
+static int come_back(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
+{
+    hq_worker_id id;
+    int r = hqi_core_on_worker_back(w->server->core, now, &m->u.hello.config, hqi_net_peer_uid(w->peer), m->u.hello.attach, &id,
+                                    err);
+    if (r < 0)
+        return r;
+    replace(w->server, id);
+    w->id = id;
+    return HQ_OK;
+}
+
+static int identify(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
 {
     struct hq_server *s = w->server;
-    if (w->id.n)
-        return hqi_base_error_set(err, HQ_EPROTO, where, "it registers twice");
-    struct bytes address = m->u.config->listen_address.n ? m->u.config->listen_address : m->u.config->hostname;
+    const struct worker_config *config = m->u.hello.config;
+    struct bytes address = config->listen_address.n ? config->listen_address : config->hostname;
+    uint64_t heartbeat_ms = config->heartbeat_ms;
     snprintf(w->address, sizeof w->address, "%.*s", (int)address.n, address.p);
-    uint64_t heartbeat_ms = m->u.config->heartbeat_ms;
-    int r = hqi_core_on_worker_join(s->core, now, &m->u.config, &w->id, err);
+    int r = m->u.hello.attach ? come_back(w, now, m, err) : join(w, now, m, err);
     if (r < 0)
         return r;
     hqi_base_map_put(&s->worker_ids, &w->by_id, w->id.n);
     hqi_net_peer_set_heartbeat(w->peer, heartbeat_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)heartbeat_ms);
-    hqi_base_log_write(s->log, LOG_INFO, where, "Worker %u registered from %s", w->id.n, w->address);
+    hqi_base_log_write(s->log, LOG_INFO, where, m->u.hello.attach ? "Worker %u is back from %s" : "Worker %u registered from %s",
+                       w->id.n, w->address);
     if (!s->looking)
         hqi_loop_timer_set(s->loop, &s->look, now->mono_ns + LOOK_NS);
     s->looking = true;
-    return tell_registered(w, err);
+    return HQ_OK;
+}
+
+/* In steps, so that it can go on where memory was lacking. */
+static int on_register(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
+{
+    int r = HQ_OK;
+    if (w->settled)
+        return hqi_base_error_set(err, HQ_EPROTO, where, "it registers twice");
+    if (w->id.n == 0)
+        r = identify(w, now, m, err);
+    if (r >= 0 && !w->welcomed)
+        r = tell_registered(w, err);
+    if (r < 0)
+        return r;
+    w->welcomed = true;
+    if (m->u.hello.attach)
+        r = hqi_core_on_worker_holds(w->server->core, now, w->id, m->u.hello.attach, err);
+    w->settled = r >= 0;
+    return r;
 }
 
 /* ---- frames ---- */
@@ -175,10 +232,10 @@ static int apply(struct server_worker *w, struct bytes payload, hq_error *err)
         return r;
     if (m.kind == FROM_WORKER_REGISTER) {
         r = on_register(w, &now, &m, err);
-        hqi_model_config_free(m.u.config);
+        hqi_model_config_free(m.u.hello.config);
         return r;
     }
-    if (w->id.n == 0)
+    if (!w->settled)
         return hqi_base_error_set(err, HQ_EPROTO, where, "it reports before it has registered");
     if (m.kind == FROM_WORKER_REPORT)
         return hqi_core_on_report(s->core, &now, w->id, &m.u.report, err);

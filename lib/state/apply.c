@@ -40,6 +40,8 @@ void hqi_state_apply(struct state *s, struct fact *f)
         [FACT_STARTED] = hqi_state_attempt_apply_started,
         [FACT_ENDED] = hqi_state_attempt_apply_ended,
         [FACT_CRASHED] = hqi_state_attempt_apply_crashed,
+        [FACT_WORKER_BACK] = hqi_state_worker_apply_back,
+        [FACT_ADOPT] = hqi_state_attempt_apply_adopt,
     };
     s->position++;
     if (f->kind < sizeof table / sizeof *table && table[f->kind])

@@ -6,6 +6,8 @@
  *        |__RETURN, LOST,____|____LOST, CRASHED_|__(too often)_____|
  *               CRASHED
  *
+ * ADOPT hands out what a worker says that it has: from the queue, or away from whoever else is known to have it.
+ *
  * Promise: nothing here fails or allocates, but for error texts, which are then lost. An attempt is a piece of one task,
  * cut out of the queue's; when the task comes back that same piece goes back into the queue, and when something of
  * the task has to be kept that its column does not hold, the piece's memory becomes the exception. News of attempts
@@ -109,6 +111,18 @@ static void attach(struct group *g, struct piece *p, uint32_t ordinal, uint32_t 
         note_instance(g, ordinal);
 }
 
+/* The instance with which an attempt that never started goes back to the queue. */
+static uint32_t same_instance(const struct piece *p)
+{
+    return p->least > p->instance ? p->least : p->instance;
+}
+
+/* The one after an attempt that may have started. */
+static uint32_t next_instance(const struct piece *p)
+{
+    return p->least > p->instance ? p->least : p->instance + 1;
+}
+
 static void hand_out(struct group *g, struct piece *from, uint32_t at, uint32_t n, bool booked)
 {
     uint32_t crashes = from->crashes;
@@ -189,6 +203,55 @@ static void put_back(struct state *st, struct piece *p, struct wclass *wc, uint6
     hqi_state_queue_put(st, p);
 }
 
+/* ---- adopting ---- */
+
+/* An attempt that the worker does not have, wherever: it may have started, so that its instance is spent. */
+static void void_other(struct group *g, uint32_t ordinal)
+{
+    struct piece *p = hqi_state_attempt(g->st, g->submit->id, ordinal);
+    if (!p || (p->worker == g->worker && p->instance == g->instance))
+        return;
+    p->instance = next_instance(p);
+    put_back(g->st, p, hqi_state_wclass(p->worker, g->submit->class), g->utc_ms);
+}
+
+/* The instance may be lower than the next one was: the server had given the worker up. */
+static void adopt(struct group *g, uint32_t ordinal, bool booked)
+{
+    void_other(g, ordinal);
+    struct piece *from = hqi_state_queue_find(g->submit, ordinal);
+    if (!from || from->first > ordinal)
+        return;
+    uint32_t least = from->instance;
+    hand_out(g, from, ordinal, 1, booked);
+    struct piece *p = hqi_state_attempt(g->st, g->submit->id, ordinal);
+    struct exception *e = hqi_state_submit_exception(g->submit, ordinal);
+    p->least = least;
+    if (e)
+        e->instance = g->instance;
+}
+
+static void adopt_group(struct group *g, const struct task_group *tasks)
+{
+    for (uint32_t k = 0; k < tasks->n_ranges; k++)
+        for (uint32_t o = 0; o < tasks->ranges[k].count; o++)
+            adopt(g, tasks->ranges[k].first + o, tasks->booked);
+}
+
+void hqi_state_attempt_apply_adopt(struct state *st, struct fact *f)
+{
+    struct worker *w = live_worker(st, f->u.tasks.worker);
+    for (uint32_t i = 0; w && i < f->u.tasks.n_groups; i++) {
+        const struct task_group *tasks = &f->u.tasks.groups[i];
+        struct submit *s = hqi_state_submit(st, tasks->submit);
+        struct group g = {.st = st, .worker = w, .submit = s, .instance = tasks->instance, .utc_ms = f->utc_ms};
+        if (s)
+            g.wc = hqi_state_worker_class_link(st, w, s->class, f->utc_ms);
+        if (g.wc)
+            adopt_group(&g, tasks);
+    }
+}
+
 static bool not_running(const struct group *g, uint32_t ordinal, struct piece **p)
 {
     *p = attempt_of(g, ordinal);
@@ -203,6 +266,7 @@ static void ask_back(struct group *g, struct piece *p)
 
 static void give_back(struct group *g, struct piece *p)
 {
+    p->instance = same_instance(p);
     put_back(g->st, p, g->wc, g->utc_ms);
 }
 
@@ -444,7 +508,7 @@ static void lose(struct state *st, struct piece *p, uint8_t reason, uint64_t utc
         hqi_state_attempt_settle(st, p, wc, &crashed, utc_ms);
     } else {
         p->crashes += started && is_failure(reason);
-        p->instance++;
+        p->instance = next_instance(p);
         put_back(st, p, wc, utc_ms);
     }
     if (started)
@@ -477,10 +541,10 @@ void hqi_state_attempt_apply_crashed(struct state *st, struct fact *f)
 void hqi_state_attempt_apply_lost(struct state *st, struct fact *f)
 {
     struct worker *w = live_worker(st, f->u.worker_lost.worker);
-    uint8_t reason = f->u.worker_lost.reason;
+    uint8_t reason = f->u.worker_lost.reason, counts_as = f->u.worker_lost.blameless ? HQ_WORKER_STOPPED : reason;
     if (!w || reason == HQ_WORKER_RUNNING)
         return;
     while (!list_empty(&w->active))
-        lose(st, hqi_container(w->active.next, struct piece, in_worker), reason, f->utc_ms);
+        lose(st, hqi_container(w->active.next, struct piece, in_worker), counts_as, f->utc_ms);
     hqi_state_worker_end(st, w, reason, f->utc_ms);
 }

@@ -142,6 +142,8 @@ static int check_join(const struct state *st, const struct fact *f, hq_error *er
         return refuse(err, "worker %u is not between %u and %u", id.n, st->n_workers + 1, HQI_MAX_WORKERS);
     if (!f->u.worker_join.config)
         return refuse(err, "worker %u says nothing of itself", id.n);
+    if (f->u.worker_join.token.n != 0 && f->u.worker_join.token.n != HQI_TOKEN_BYTES)
+        return refuse(err, "worker %u has a token of %zu bytes, not %u", id.n, f->u.worker_join.token.n, HQI_TOKEN_BYTES);
     if (hqi_model_config_check(f->u.worker_join.config, &inner) < 0)
         return refuse(err, "worker %u: %s", id.n, inner.text);
     return HQ_OK;
@@ -151,6 +153,15 @@ static int check_stop(const struct state *st, const struct fact *f, hq_error *er
 {
     int rc = check_worker(st, f->u.worker_stop.worker, err);
     return rc < 0 ? rc : check_reason(f->u.worker_stop.reason, err);
+}
+
+static int check_back(const struct state *st, const struct fact *f, hq_error *err)
+{
+    int rc = check_worker(st, f->u.worker_back.worker, err);
+    for (uint32_t i = 0; rc == HQ_OK && i < f->u.worker_back.n_submits; i++)
+        if (!hqi_state_submit(st, f->u.worker_back.submits[i]))
+            rc = refuse(err, "submit %u is unknown", f->u.worker_back.submits[i]);
+    return rc;
 }
 
 /* ---- hand-outs ---- */
@@ -173,6 +184,24 @@ static int check_waiting(const struct submit *s, uint32_t instance, struct ord_r
     return HQ_OK;
 }
 
+/* Is each task of the range waiting, or handed out to whomever? */
+static int check_unfinished(const struct state *st, const struct submit *s, struct ord_range r, hq_error *err)
+{
+    uint64_t end = (uint64_t)r.first + r.count;
+    if (r.count == 0 || end > s->spec->ids.count)
+        return refuse(err, "submit %u has no tasks %u to %llu", s->id, r.first, (unsigned long long)end);
+    for (uint64_t at = r.first; at < end; at++)
+        if (!hqi_state_waiting(s, (uint32_t)at) && !hqi_state_attempt(st, s->id, (uint32_t)at))
+            return refuse(err, "task %llu of submit %u is adopted, but has ended", (unsigned long long)at, s->id);
+    return HQ_OK;
+}
+
+static int check_range(const struct state *st, const struct fact *f, const struct submit *s, const struct task_group *g,
+                       struct ord_range r, hq_error *err)
+{
+    return f->kind == FACT_ADOPT ? check_unfinished(st, s, r, err) : check_waiting(s, g->instance, r, err);
+}
+
 static int check_handout(const struct state *st, const struct fact *f, hq_error *err)
 {
     uint64_t tasks = 0;
@@ -184,7 +213,7 @@ static int check_handout(const struct state *st, const struct fact *f, hq_error 
             return refuse(err, "submit %u is unknown", g->submit);
         for (uint32_t k = 0; rc == HQ_OK && k < g->n_ranges; k++) {
             tasks += g->ranges[k].count;
-            rc = check_waiting(s, g->instance, g->ranges[k], err);
+            rc = check_range(st, f, s, g, g->ranges[k], err);
         }
         if (rc == HQ_OK && tasks > MAX_HANDOUT)
             return refuse(err, "%llu tasks in one hand-out, at most %u are allowed",
@@ -314,6 +343,8 @@ int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err)
         [FACT_STARTED] = check_started,
         [FACT_ENDED] = check_ended,
         [FACT_CRASHED] = check_tasks,
+        [FACT_WORKER_BACK] = check_back,
+        [FACT_ADOPT] = check_handout,
     };
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind])
         return refuse(err, "%u is not a kind of fact", f->kind);

@@ -148,6 +148,7 @@ static void add_attempt(uint64_t *h, const struct piece *p)
 {
     add_piece(h, p);
     add(h, p->booked | p->started << 1 | p->retracting << 2);
+    add(h, p->least);
     if (p->started) {
         add(h, p->start_ms);
         add(h, p->variant);
@@ -168,6 +169,8 @@ static void add_worker(uint64_t *h, const struct worker *w)
     add(h, w->id.n);
     add_bytes(h, w->config->hostname.p, w->config->hostname.n);
     add(h, (uint64_t)w->end << 8 | w->stopping);
+    add(h, w->uid);
+    add_bytes(h, w->token, w->has_token ? sizeof w->token : 0);
     add(h, w->joined_ms);
     add(h, w->ended_ms);
     add(h, w->idle_since_ms);

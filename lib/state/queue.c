@@ -160,6 +160,12 @@ struct piece *hqi_state_queue_find(const struct submit *s, uint32_t ordinal)
     return before && ordinal - before->first < before->count ? before : behind;
 }
 
+struct piece *hqi_state_waiting(const struct submit *s, uint32_t ordinal)
+{
+    struct piece *p = hqi_state_queue_find(s, ordinal);
+    return p && p->first <= ordinal ? p : NULL;
+}
+
 struct piece *hqi_state_queue_next(const struct piece *p)
 {
     return own_piece(p->submit, hqi_base_tree_next(&p->in_level));

@@ -105,6 +105,17 @@ static bool reserve_wclass(struct state *st, const struct worker *w, struct rcla
     return true;
 }
 
+static bool reserve_back(struct state *st, const struct fact *f)
+{
+    const struct worker *w = hqi_state_worker(st, f->u.worker_back.worker);
+    for (uint32_t i = 0; w && i < f->u.worker_back.n_submits; i++) {
+        struct submit *s = hqi_state_submit(st, f->u.worker_back.submits[i]);
+        if (s && !hqi_state_submit_reserve_known(st, s, w->id))
+            return false;
+    }
+    return true;
+}
+
 /* Chunks for the group; counts its tasks, and the pieces that taking them out of the queue may need: one per task, one
  * for the rest of a piece that is cut in the middle, and one for what an attempt after the first keeps. */
 static bool reserve_group(const struct state *st, struct submit *s, const struct task_group *g,
@@ -149,7 +160,8 @@ int hqi_state_reserve(struct state *s, const struct fact *f, hq_error *err)
     static bool (*const table[])(struct state *, const struct fact *) = {
         [FACT_JOB_OPEN] = reserve_open,     [FACT_SUBMIT] = reserve_submit,
         [FACT_JOB_CANCEL] = reserve_cancel, [FACT_WORKER_JOIN] = reserve_join,
-        [FACT_HANDOUT] = reserve_handout,
+        [FACT_HANDOUT] = reserve_handout,   [FACT_WORKER_BACK] = reserve_back,
+        [FACT_ADOPT] = reserve_handout,
     }; /* the others need no memory */
     hqi_state_reserve_drop(s);
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind] || table[f->kind](s, f))

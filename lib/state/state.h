@@ -48,6 +48,7 @@ struct piece {
     struct worker *worker;    /* borrowed; NULL while waiting */
     uint32_t first, count;
     uint32_t instance; /* of the next attempt (waiting), or of this one */
+    uint32_t least;    /* handed out: the next attempt has at least this instance; more than one above only if adopted */
     uint32_t crashes;
     uint64_t start_ms; /* when `started` */
     uint8_t variant;
@@ -175,6 +176,9 @@ struct worker {
     struct worker_config *config; /* owned */
     uint8_t end;                  /* RUNNING while connected */
     uint8_t stopping;             /* enum hq_worker_end that was asked for; 0: none */
+    uint64_t uid;                 /* of its process; 0: unknown */
+    uint8_t token[HQI_TOKEN_BYTES];
+    bool has_token;               /* it may come back */
     uint64_t joined_ms, ended_ms;
     uint64_t idle_since_ms;       /* while n_active == 0 */
     uint64_t *total;              /* owned: by resource id, n_resources of them */
@@ -236,7 +240,7 @@ void hqi_state_state_free(struct state *s);
 
 /* All memory that apply(fact) needs; on HQ_ENOMEM the state means the same as before. Cheap to repeat. A
  * reservation serves the next apply, of the same fact: the next reserve drops it. Only JOB_OPEN, SUBMIT, JOB_CANCEL (its reason),
- * WORKER_JOIN and HANDOUT need any; for all others it cannot fail and need not be asked. */
+ * WORKER_JOIN, WORKER_BACK, HANDOUT and ADOPT need any; for all others it cannot fail and need not be asked. */
 int hqi_state_reserve(struct state *s, const struct fact *f, hq_error *err);
 /* Precondition: reserve succeeded, and decide (or a journal of decided facts) vouches for ids. Takes f's spec and config
  * (and sets the pointers to NULL). */
@@ -254,7 +258,9 @@ int hqi_state_verify(const struct state *s, hq_error *err);
 struct job *hqi_state_job(const struct state *s, hq_job_id id);          /* NULL: unknown or forgotten */
 struct submit *hqi_state_submit(const struct state *s, uint32_t submit); /* NULL as well */
 struct worker *hqi_state_worker(const struct state *s, hq_worker_id id);
+struct worker *hqi_state_worker_by_uid(const struct state *s, uint64_t uid); /* the latest of that process, or NULL */
 struct piece *hqi_state_attempt(const struct state *s, uint32_t submit, uint32_t ordinal); /* handed out, or NULL */
+struct piece *hqi_state_waiting(const struct submit *s, uint32_t ordinal); /* the piece that it waits in, or NULL */
 struct job *hqi_state_job_by_key(const struct state *s, struct key key); /* of its submit or job_open, or NULL */
 struct submit *hqi_state_job_find(const struct job *j, uint32_t task, uint32_t *ordinal); /* by task id, or NULL */
 /* The smallest of `ids` that the job has already; false: none. */

@@ -156,6 +156,12 @@ void hqi_state_submit_mark_known(struct submit *s, hq_worker_id w)
         s->known[w.n / 8] |= (uint8_t)(1u << w.n % 8);
 }
 
+void hqi_state_submit_mark_unknown(struct submit *s, hq_worker_id w)
+{
+    if (w.n / 8 < s->known_bytes)
+        s->known[w.n / 8] &= (uint8_t)~(1u << w.n % 8);
+}
+
 bool hqi_state_knows(const struct submit *s, hq_worker_id w)
 {
     return w.n / 8 < s->known_bytes && s->known[w.n / 8] & 1u << w.n % 8;

@@ -19,6 +19,7 @@ void hqi_state_submit_apply(struct state *st, struct fact *f);
 bool hqi_state_submit_reserve_chunks(const struct state *st, struct submit *s, struct ord_range r);
 bool hqi_state_submit_reserve_known(const struct state *st, struct submit *s, hq_worker_id w);
 void hqi_state_submit_mark_known(struct submit *s, hq_worker_id w); /* room was reserved, or nothing happens */
+void hqi_state_submit_mark_unknown(struct submit *s, hq_worker_id w);
 
 struct exception *hqi_state_submit_exception(const struct submit *s, uint32_t ordinal); /* or NULL */
 /* Makes the task's exception out of the memory of a piece, which is linked nowhere. */

@@ -6,8 +6,11 @@
  * long as the server: tasks name them. */
 #include "state/worker.h"
 
+#include <string.h>
+
 #include "state/array.h"
 #include "state/rclass.h"
+#include "state/submit.h"
 
 #define SECOND_MS 1000u
 #define RATE_ONE 16u /* of rate_x16 */
@@ -16,6 +19,14 @@
 struct worker *hqi_state_worker(const struct state *s, hq_worker_id id)
 {
     return id.n > 0 && id.n <= s->n_workers ? s->workers[id.n] : NULL;
+}
+
+struct worker *hqi_state_worker_by_uid(const struct state *s, uint64_t uid)
+{
+    for (uint32_t i = s->n_workers; uid && i > 0; i--)
+        if (s->workers[i] && s->workers[i]->uid == uid)
+            return s->workers[i];
+    return NULL;
 }
 
 /* ---- joining and leaving ---- */
@@ -98,9 +109,32 @@ void hqi_state_worker_apply_join(struct state *st, struct fact *f)
     w->config = f->u.worker_join.config;
     f->u.worker_join.config = NULL;
     w->joined_ms = w->idle_since_ms = f->utc_ms;
+    w->uid = f->u.worker_join.uid;
+    w->has_token = f->u.worker_join.token.n == sizeof w->token;
+    if (w->has_token)
+        memcpy(w->token, f->u.worker_join.token.p, sizeof w->token);
     fill_totals(st, w);
     st->workers[w->id.n] = w;
     st->n_workers = w->id.n;
+}
+
+/* The specs that it was told may not have reached it: what it has it says itself. Idle time starts anew: while one of the two
+ * was away it could get no work. */
+void hqi_state_worker_apply_back(struct state *st, struct fact *f)
+{
+    struct worker *w = hqi_state_worker(st, f->u.worker_back.worker);
+    if (!w || w->end != HQ_WORKER_RUNNING)
+        return;
+    for (uint32_t i = 1; i <= st->n_submits; i++)
+        if (st->submits[i])
+            hqi_state_submit_mark_unknown(st->submits[i], w->id);
+    for (uint32_t i = 0; i < f->u.worker_back.n_submits; i++) {
+        struct submit *s = hqi_state_submit(st, f->u.worker_back.submits[i]);
+        if (s)
+            hqi_state_submit_mark_known(s, w->id);
+    }
+    if (w->n_active == 0)
+        w->idle_since_ms = f->utc_ms;
 }
 
 void hqi_state_worker_apply_stop(struct state *st, struct fact *f)

@@ -10,6 +10,7 @@ struct worker *hqi_state_worker_new(struct state *st, hq_worker_id id, const str
 void hqi_state_worker_free(const struct state *st, struct worker *w); /* with its config; NULL is fine */
 
 void hqi_state_worker_apply_join(struct state *st, struct fact *f);
+void hqi_state_worker_apply_back(struct state *st, struct fact *f);
 void hqi_state_worker_apply_stop(struct state *st, struct fact *f);
 /* Of a worker that holds nothing any more. */
 void hqi_state_worker_end(struct state *st, struct worker *w, uint8_t reason, uint64_t utc_ms);

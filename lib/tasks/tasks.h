@@ -58,6 +58,14 @@ void hqi_tasks_end(struct tasks *t);
 /* A new server session: forget all tasks and specs (they are killed, nothing is reported). */
 void hqi_tasks_reset(struct tasks *t);
 
+/* All that the worker has, for a server that it comes back to: `submits`, `waiting` and `news.started` of *ret, which is
+ * zeroed and has the rest from the reports taken before: take_report until false comes first. HQ_ENOMEM: something could not
+ * be taken, or told; again later. */
+int hqi_tasks_held(struct tasks *t, const struct now *now, struct arena *mem, struct attach *ret, hq_error *err);
+/* A frame that the worker once sent and that was never acknowledged: what ended or crashed in it is added to ret->news.
+ * HQ_ENOMEM; HQ_EPROTO: it is not one of the worker's. */
+int hqi_tasks_held_frame(struct bytes payload, const struct alloc *a, struct arena *mem, struct attach *ret, hq_error *err);
+
 /* ---- effects: call after inputs, until nothing is left ---- */
 
 /* Messages for this helper since the last call; borrowed until the next input. 0 when none. */

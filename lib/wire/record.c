@@ -87,6 +87,18 @@ static void make_worker_join(struct encode *e, Hqcore__Fact *m, const struct fac
         return;
     m->worker_join->worker = f->u.worker_join.worker.n;
     m->worker_join->config = hqi_wire_config_make(e, f->u.worker_join.config);
+    m->worker_join->uid = f->u.worker_join.uid;
+    m->worker_join->token = hqi_wire_pb_bytes(f->u.worker_join.token);
+}
+
+static void make_worker_back(struct encode *e, Hqcore__Fact *m, const struct fact *f)
+{
+    m->worker_back = hqi_wire_pb_message(e, &hqcore__worker_back_fact__descriptor);
+    if (!m->worker_back)
+        return;
+    m->worker_back->worker = f->u.worker_back.worker.n;
+    m->worker_back->n_submits = f->u.worker_back.n_submits;
+    m->worker_back->submits = (uint32_t *)f->u.worker_back.submits;
 }
 
 static void make_worker_end(struct encode *e, Hqcore__Fact *m, const struct fact *f)
@@ -96,6 +108,7 @@ static void make_worker_end(struct encode *e, Hqcore__Fact *m, const struct fact
         return;
     m->worker_stop->worker = f->u.worker_stop.worker.n;
     m->worker_stop->reason = f->u.worker_stop.reason;
+    m->worker_stop->blameless = f->u.worker_stop.blameless;
 }
 
 static void make_tasks(struct encode *e, Hqcore__Fact *m, const struct fact *f)
@@ -197,15 +210,26 @@ static bool read_job_stop(struct decode *d, const Hqcore__Fact *m, struct fact *
 
 static bool read_worker_join(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
-    if (!read_worker_id(d, m->worker_join->worker, &f->u.worker_join.worker))
+    f->u.worker_join.uid = m->worker_join->uid;
+    if (!read_worker_id(d, m->worker_join->worker, &f->u.worker_join.worker) ||
+        !hqi_wire_pb_blob(d, "WorkerJoinFact.token", m->worker_join->token, HQI_TOKEN_BYTES, &f->u.worker_join.token))
         return false;
     f->u.worker_join.config = hqi_wire_config_read(d, m->worker_join->config);
     return f->u.worker_join.config;
 }
 
+static bool read_worker_back(struct decode *d, const Hqcore__Fact *m, struct fact *f)
+{
+    const Hqcore__WorkerBackFact *b = m->worker_back;
+    f->u.worker_back.submits = b->submits; /* lives as long as the message: in the arena */
+    f->u.worker_back.n_submits = (uint32_t)b->n_submits;
+    return read_worker_id(d, b->worker, &f->u.worker_back.worker);
+}
+
 static bool read_worker_end(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
     f->u.worker_stop.reason = (uint8_t)m->worker_stop->reason;
+    f->u.worker_stop.blameless = m->worker_stop->blameless;
     return read_worker_id(d, m->worker_stop->worker, &f->u.worker_stop.worker) &&
            hqi_wire_pb_within(d, "WorkerEndFact.reason", m->worker_stop->reason, HQ_WORKER_STOPPED,
                               HQ_WORKER_TIME_LIMIT);
@@ -254,6 +278,8 @@ static const struct {
     [FACT_STARTED] = {make_started, read_started},
     [FACT_ENDED] = {make_ended, read_ended},
     [FACT_CRASHED] = {make_tasks, read_tasks},
+    [FACT_WORKER_BACK] = {make_worker_back, read_worker_back},
+    [FACT_ADOPT] = {make_tasks, read_tasks},
 };
 #define KNOWN_KINDS (sizeof shapes / sizeof *shapes)
 

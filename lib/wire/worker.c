@@ -54,6 +54,33 @@ static Hqcore__Report *make_report(struct encode *e, const struct report *r)
     return m;
 }
 
+static Hqcore__Attach *make_attach(struct encode *e, const struct attach *a)
+{
+    Hqcore__Attach *m = hqi_wire_pb_message(e, &hqcore__attach__descriptor);
+    if (!m)
+        return NULL;
+    m->worker = a->worker.n;
+    m->token = hqi_wire_pb_bytes(a->token);
+    m->server_uid = hqi_wire_pb_bytes(a->server_uid);
+    m->epoch = a->epoch;
+    m->n_submits = a->n_submits;
+    m->submits = (uint32_t *)a->submits; /* protobuf-c only reads it */
+    m->n_waiting = a->n_waiting;
+    m->waiting = hqi_wire_groups_make_tasks(e, a->waiting, a->n_waiting);
+    m->news = make_report(e, &a->news);
+    return m;
+}
+
+static Hqcore__Register *make_register(struct encode *e, const struct from_worker *f)
+{
+    Hqcore__Register *m = hqi_wire_pb_message(e, &hqcore__register__descriptor);
+    if (!m)
+        return NULL;
+    m->config = hqi_wire_config_make(e, f->u.hello.config);
+    m->attach = f->u.hello.attach ? make_attach(e, f->u.hello.attach) : NULL;
+    return m;
+}
+
 void hqi_wire_worker_encode_from(const struct from_worker *m, struct buf *out)
 {
     struct encode e;
@@ -62,7 +89,7 @@ void hqi_wire_worker_encode_from(const struct from_worker *m, struct buf *out)
     Hqcore__Ending ending = HQCORE__ENDING__INIT;
     pb.body_case = (Hqcore__FromWorker__BodyCase)m->kind;
     if (m->kind == FROM_WORKER_REGISTER)
-        pb.config = hqi_wire_config_make(&e, m->u.config);
+        pb.hello = make_register(&e, m);
     else if (m->kind == FROM_WORKER_REPORT)
         pb.report = make_report(&e, &m->u.report);
     else {
@@ -111,6 +138,29 @@ static bool read_report(struct decode *d, const Hqcore__Report *in, struct repor
            hqi_wire_groups_read_tasks(d, in->crashed, in->n_crashed, &ret->crashed, &ret->n_crashed);
 }
 
+static bool read_attach(struct decode *d, const Hqcore__Attach *in, struct attach *ret)
+{
+    ret->worker.n = in->worker;
+    ret->epoch = in->epoch;
+    ret->submits = in->submits; /* lives as long as the message */
+    ret->n_submits = (uint32_t)in->n_submits;
+    return hqi_wire_pb_within(d, "Attach.worker", in->worker, 1, UINT32_MAX) &&
+           hqi_wire_pb_blob(d, "Attach.token", in->token, PB_SHORT, &ret->token) &&
+           hqi_wire_pb_text(d, "Attach.server_uid", in->server_uid, PB_SHORT, &ret->server_uid) &&
+           hqi_wire_groups_read_tasks(d, in->waiting, in->n_waiting, &ret->waiting, &ret->n_waiting) &&
+           hqi_wire_pb_given(d, "Attach.news", in->news) && read_report(d, in->news, &ret->news);
+}
+
+static bool read_register(struct decode *d, const Hqcore__Register *in, struct from_worker *ret)
+{
+    struct attach *a = in->attach ? hqi_wire_pb_get(d, 1, sizeof *a) : NULL;
+    if (in->attach && (!a || !read_attach(d, in->attach, a)))
+        return false;
+    ret->u.hello.attach = a;
+    ret->u.hello.config = hqi_wire_config_read(d, in->config);
+    return ret->u.hello.config;
+}
+
 static bool read_reason(struct decode *d, const char *field, Hqcore__WorkerEnd in, uint8_t *ret)
 {
     *ret = (uint8_t)in;
@@ -127,8 +177,8 @@ int hqi_wire_worker_decode_from(struct from_worker *ret, struct bytes in, const 
         return d.code;
     ret->kind = (uint8_t)m->body_case;
     switch (m->body_case) {
-    case HQCORE__FROM_WORKER__BODY_CONFIG:
-        ret->u.config = hqi_wire_config_read(&d, m->config);
+    case HQCORE__FROM_WORKER__BODY_HELLO:
+        read_register(&d, m->hello, ret);
         break;
     case HQCORE__FROM_WORKER__BODY_REPORT:
         read_report(&d, m->report, &ret->u.report);
@@ -242,6 +292,8 @@ void hqi_wire_worker_encode_to(const struct to_worker_batch *m, struct buf *out)
         registered.worker = m->registered.worker.n;
         registered.server_uid = hqi_wire_pb_bytes(m->registered.server_uid);
         registered.idle_timeout_ms = m->registered.idle_timeout_ms;
+        registered.token = hqi_wire_pb_bytes(m->registered.token);
+        registered.durable = m->registered.durable;
         pb.registered = &registered;
     }
     pb.n_items = m->n;
@@ -342,6 +394,10 @@ static bool read_registered(struct decode *d, const Hqcore__Registered *in, stru
         return true;
     ret->registered.worker.n = in->worker;
     ret->registered.idle_timeout_ms = in->idle_timeout_ms;
+    ret->registered.durable = in->durable;
+    if (in->token.len && !hqi_wire_pb_within(d, "Registered.token (its length)", in->token.len, HQI_TOKEN_BYTES, HQI_TOKEN_BYTES))
+        return false;
+    ret->registered.token = (struct bytes){(const char *)in->token.data, in->token.len};
     return hqi_wire_pb_within(d, "Registered.worker", in->worker, 1, UINT32_MAX) &&
            hqi_wire_pb_text(d, "Registered.server_uid", in->server_uid, PB_SHORT,
                             &ret->registered.server_uid);

@@ -14,7 +14,10 @@ enum from_worker_kind { FROM_WORKER_REGISTER = 1, FROM_WORKER_REPORT = 2, FROM_W
 struct from_worker {
     uint8_t kind;
     union {
-        struct worker_config *config; /* REGISTER; decoded: the caller takes it */
+        struct {
+            struct worker_config *config; /* decoded: the caller takes it */
+            const struct attach *attach;  /* NULL: it was never registered before */
+        } hello; /* REGISTER */
         struct report report;
         uint8_t ending; /* enum hq_worker_end: the worker ends by itself, for this reason; nothing follows */
     } u;
@@ -25,6 +28,8 @@ struct registered {
     hq_worker_id worker;
     struct bytes server_uid;
     uint64_t idle_timeout_ms; /* of the server; 0: none */
+    struct bytes token;       /* HQI_TOKEN_BYTES, or empty */
+    bool durable;             /* the server has a journal */
 };
 
 struct to_worker_batch {

@@ -35,7 +35,7 @@ static uint64_t limit_left(const struct hq_worker *w, uint64_t now)
 
 static void registration(struct hq_worker *w)
 {
-    struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.config = w->config};
+    struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.hello = {.config = w->config}};
     uint64_t limit_ms = w->config->time_limit_ms, now = hqi_worker_now(w).mono_ns;
     hq_error err;
     if (w->ends_ns)

@@ -298,7 +298,7 @@ static void open_rig(struct rig *r)
     hqi_base_buf_init(&r->frame, &hqi_base_alloc_libc);
     check(hqi_core_core_new(&r->core, &o, &err), &err);
     check(hqi_core_core_start(r->core, &r->now, bytes_of("abcdef"), &err), &err);
-    check(hqi_core_on_worker_join(r->core, &r->now, &joins, &r->worker, &err), &err);
+    check(hqi_core_on_worker_join(r->core, &r->now, &joins, 0, (struct bytes){0}, &r->worker, &err), &err);
     const struct tasks_options t = {.alloc = &hqi_base_alloc_libc, .config = r->config, .n_helpers = HELPERS};
     check(hqi_tasks_tasks_new(&r->tasks, &t, &err), &err);
 }

@@ -109,7 +109,7 @@ static void send_frame(struct noop_worker *w, const struct from_worker *m)
 static void on_open(void *user, const struct welcome *welcome)
 {
     struct noop_worker *w = user;
-    const struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.config = w->config};
+    const struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.hello = {.config = w->config}};
     if (!welcome->resumed)
         send_frame(w, &m);
 }

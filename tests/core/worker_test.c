@@ -230,7 +230,7 @@ static void a_bad_configuration_is_refused(void **state)
     hq_worker_id id = {0};
     world_open(&w);
     c = hqi_model_config_new(&w.mem.alloc);
-    assert_int_equal(hqi_core_on_worker_join(w.core, &w.now, &c, &id, NULL), HQ_EINVAL);
+    assert_int_equal(hqi_core_on_worker_join(w.core, &w.now, &c, 0, (struct bytes){0}, &id, NULL), HQ_EINVAL);
     assert_non_null(c);
     hqi_model_config_free(c);
     world_close(&w);

@@ -21,18 +21,24 @@ static void keep_facts(void *user, uint64_t position, const struct fact *facts, 
     hqi_base_buf_fini(&record);
 }
 
+static struct core *make_core(struct world *w)
+{
+    const struct core_options o = {.alloc = &w->mem.alloc, .on_facts = keep_facts, .user = w,
+                                   .info.version = bytes_of("1.2.3")};
+    struct core *c;
+    assert_int_equal(hqi_core_core_new(&c, &o, NULL), HQ_OK);
+    return c;
+}
+
 void world_open(struct world *w)
 {
-    struct core_options o = {.on_facts = keep_facts, .user = w};
     memset(w, 0, sizeof *w);
     failing_init(&w->mem, 0);
-    o.alloc = &w->mem.alloc;
-    o.info.version = bytes_of("1.2.3");
     hqi_base_buf_init(&w->said, &hqi_base_alloc_libc);
     hqi_base_buf_init(&w->records, &hqi_base_alloc_libc);
     w->now = (struct now){HQI_SEC, WORLD_UTC};
     w->client = CLIENT;
-    assert_int_equal(hqi_core_core_new(&w->core, &o, NULL), HQ_OK);
+    w->core = make_core(w);
     assert_int_equal(hqi_core_core_start(w->core, &w->now, bytes_of("abcdef"), NULL), HQ_OK);
 }
 
@@ -57,17 +63,22 @@ static void replay_record(struct core *c, struct bytes in)
     hqi_base_arena_fini(&mem);
 }
 
-struct core *world_replay(struct world *w)
+static void replay(struct world *w, struct core *c)
 {
-    struct core *c;
-    const struct core_options o = {.alloc = &hqi_base_alloc_libc};
-    assert_int_equal(hqi_core_core_new(&c, &o, NULL), HQ_OK);
     for (size_t at = 0; at < w->records.n;) {
         uint32_t length;
         memcpy(&length, w->records.p + at, sizeof length);
         replay_record(c, (struct bytes){w->records.p + at + sizeof length, length});
         at += sizeof length + length;
     }
+}
+
+struct core *world_replay(struct world *w)
+{
+    struct core *c;
+    const struct core_options o = {.alloc = &hqi_base_alloc_libc};
+    assert_int_equal(hqi_core_core_new(&c, &o, NULL), HQ_OK);
+    replay(w, c);
     assert_true(hqi_state_digest(hqi_core_core_state(c)) == hqi_state_digest(hqi_core_core_state(w->core)));
     return c;
 }
@@ -260,14 +271,19 @@ uint32_t world_join(struct world *w, uint32_t cpus)
     return world_join_with(w, cpus, 0, 0);
 }
 
-uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms)
+static struct bytes token_of(uint32_t nth, char text[HQI_TOKEN_BYTES])
+{
+    memset(text, 'a' + (int)(nth % 26), HQI_TOKEN_BYTES);
+    return (struct bytes){text, HQI_TOKEN_BYTES};
+}
+
+/* Whatever shall fail, this does not. */
+static struct worker_config *make_config(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms)
 {
     size_t fail_at = w->mem.fail_at;
     w->mem.fail_at = 0;
     struct worker_config *c = hqi_model_config_new(&w->mem.alloc);
     struct resource_def *d = hqi_base_arena_zero(c->mem, 1, sizeof *d);
-    hq_worker_id id = {0};
-    hq_error err;
     d[0] = (struct resource_def){.name = bytes_of("cpus"), .kind = RESOURCE_RANGE, .start = 0, .end = cpus - 1};
     c->hostname = bytes_of("node");
     c->group = bytes_of("default");
@@ -279,7 +295,17 @@ uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint6
     w->mem.fail_at = fail_at;
     if (fail_at)
         w->mem.calls = 0;
-    int r = hqi_core_on_worker_join(w->core, &w->now, &c, &id, &err);
+    return c;
+}
+
+uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms)
+{
+    struct worker_config *c = make_config(w, cpus, idle_ms, limit_ms);
+    hq_worker_id id = {0};
+    hq_error err;
+    char token[HQI_TOKEN_BYTES];
+    const struct bytes as = token_of(++w->n_joined, token);
+    int r = hqi_core_on_worker_join(w->core, &w->now, &c, w->n_joined, as, &id, &err);
     if (r < 0)
         hqi_base_buf_addf(&w->said, "join refused: %s\n", err.text);
     assert_true((r < 0) == (c != NULL));
@@ -348,6 +374,77 @@ void world_lose(struct world *w, uint32_t worker, uint8_t reason)
 {
     hqi_core_on_worker_lost(w->core, &w->now, (hq_worker_id){worker}, reason);
     world_drain(w);
+}
+
+/* ---- restarts ---- */
+
+void world_restart(struct world *w)
+{
+    uint64_t digest = hqi_state_digest(hqi_core_core_state(w->core));
+    hqi_core_core_free(w->core);
+    w->core = make_core(w);
+    replay(w, w->core);
+    assert_true(hqi_state_digest(hqi_core_core_state(w->core)) == digest);
+    assert_int_equal(hqi_core_core_start(w->core, &w->now, bytes_of("zzzzzz"), NULL), HQ_OK);
+    world_drain(w);
+}
+
+#define HELD 8u /* rows that one worker names */
+
+struct listing {
+    struct task_group waiting[HELD], crashed[HELD];
+    struct report_start started[HELD];
+    struct report_end ended[HELD];
+    struct ord_range ranges[HELD];
+    uint32_t ordinals[HELD][ROWS], submits[HELD];
+    uint64_t zeros[ROWS];
+    uint16_t codes[ROWS];
+};
+
+static void list_held(struct listing *l, struct attach *a, const struct held *h, uint32_t at)
+{
+    struct task_group g = {.submit = h->submit, .instance = h->instance, .ranges = &l->ranges[at], .n_ranges = 1};
+    l->ranges[at] = (struct ord_range){h->first, h->n};
+    for (uint32_t i = 0; i < h->n; i++)
+        l->ordinals[at][i] = h->first + i;
+    if (h->how == HOLDS_WAITING)
+        l->waiting[a->n_waiting++] = g;
+    else if (h->how == HOLDS_CRASHED)
+        l->crashed[a->news.n_crashed++] = g;
+    else if (h->how == HOLDS_STARTED)
+        l->started[a->news.n_started++] =
+            (struct report_start){h->submit, h->instance, h->n, l->ordinals[at], l->zeros, NULL};
+    else
+        l->ended[a->news.n_ended++] =
+            (struct report_end){h->submit, h->instance, h->n, l->ordinals[at], l->zeros, l->zeros, l->codes, NULL, NULL, 0};
+}
+
+uint32_t world_back_with(struct world *w, uint32_t nth, uint32_t submits, const struct held *v, uint32_t n)
+{
+    static struct listing l;
+    char token[HQI_TOKEN_BYTES];
+    struct attach a = {.worker = {nth}, .token = token_of(nth, token), .server_uid = bytes_of("abcdef"), .epoch = 1,
+                       .submits = l.submits, .n_submits = submits, .waiting = l.waiting,
+                       .news = {.started = l.started, .ended = l.ended, .crashed = l.crashed}};
+    struct worker_config *c = make_config(w, 2, 0, 0);
+    hq_worker_id id = {0};
+    hq_error err;
+    assert_true(n <= HELD && submits <= HELD);
+    for (uint32_t i = 0; i < submits; i++)
+        l.submits[i] = i + 1;
+    for (uint32_t i = 0; i < n && v[i].n; i++)
+        list_held(&l, &a, &v[i], i);
+    a.token = w->as.token.n ? w->as.token : a.token;
+    a.server_uid = w->as.server_uid.n ? w->as.server_uid : a.server_uid;
+    a.epoch = w->as.epoch ? w->as.epoch : a.epoch;
+    int r = hqi_core_on_worker_back(w->core, &w->now, &c, nth, &a, &id, &err);
+    hqi_model_config_free(c);
+    while (r >= 0 && (r = hqi_core_on_worker_holds(w->core, &w->now, id, &a, &err)) == HQ_ENOMEM)
+        r = HQ_OK; /* as often as it takes: each time something else fails */
+    if (r < 0)
+        hqi_base_buf_addf(&w->said, "%u refused: %d %s\n", nth, r, err.text);
+    world_drain(w);
+    return r < 0 ? 0 : id.n;
 }
 
 /* ---- reading ---- */

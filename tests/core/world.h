@@ -32,6 +32,8 @@ struct world {
     uint64_t next_key;
     struct buf said;
     struct buf records; /* uint32_t length and bytes of each batch */
+    uint32_t n_joined;
+    struct attach as;   /* who a worker says it is, where that differs from the truth */
 };
 
 void world_open(struct world *w);
@@ -95,6 +97,22 @@ enum given { RETURNED, REJECTED, CRASHED };
 int world_given(struct world *w, enum given how, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t first,
                 uint32_t n);
 void world_lose(struct world *w, uint32_t worker, uint8_t reason);
+
+/* ---- restarts ---- */
+
+/* The core dies, and another one starts from the records. All clients and workers are gone. */
+void world_restart(struct world *w);
+enum holding { HOLDS_WAITING, HOLDS_STARTED, HOLDS_ENDED, HOLDS_CRASHED };
+struct held {
+    enum holding how;
+    uint32_t submit, instance, first, n;
+};
+/* The worker that joined as the n-th comes back with these; it knows the specs of all submits up to `submits`. Its id then, or
+ * 0: it was refused, and that was said. */
+uint32_t world_back_with(struct world *w, uint32_t nth, uint32_t submits, const struct held *v, uint32_t n);
+#define world_back(w, nth, submits, ...)                                                                                 \
+    world_back_with(w, nth, submits, (const struct held[]){__VA_ARGS__},                                                \
+                    sizeof((const struct held[]){__VA_ARGS__}) / sizeof(struct held))
 
 /* ---- reading ---- */
 

@@ -58,7 +58,7 @@ static bool from_worker(struct bytes in, struct arena *mem, struct buf *out)
         return false;
     hqi_wire_worker_encode_from(&m, out);
     if (m.kind == FROM_WORKER_REGISTER)
-        hqi_model_config_free(m.u.config);
+        hqi_model_config_free(m.u.hello.config);
     return true;
 }
 

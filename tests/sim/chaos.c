@@ -36,6 +36,7 @@ void chaos_init(struct sim *s)
     s->disk.on = sim_chance(s, 500);
     s->disk.write_at = s->disk.sync_at = NEVER;
     p->restarts = s->disk.on && sim_chance(s, 700);
+    p->stormy = sim_chance(s, 300);
     p->node_crashes = sim_chance(s, 500);
     p->helper_crashes = sim_chance(s, 500);
     p->clock_jumps = sim_chance(s, 400);
@@ -123,6 +124,15 @@ static void jump_clock(struct sim *s)
     sim_trace(s, "chaos: the clock jumps by %lld ms", (long long)by);
 }
 
+/* Sometimes what takes the server takes some of its workers too. */
+static void crash_server(struct sim *s)
+{
+    struct sim_worker *w = sim_chance(s, 200) ? some_worker(s) : NULL;
+    server_crash(s, s->p.node_crashes && sim_chance(s, 500));
+    if (w)
+        worker_kill(s, w);
+}
+
 static void fault(struct sim *s)
 {
     struct sim_worker *w;
@@ -135,8 +145,8 @@ static void fault(struct sim *s)
         hurt_worker(s);
     else if (dice < 72)
         add_worker(s, false);
-    else if (dice < 80 && s->p.restarts)
-        server_crash(s, s->p.node_crashes && sim_chance(s, 500));
+    else if (dice < (s->p.stormy ? 92 : 80) && s->p.restarts)
+        crash_server(s);
     else if (dice < 88 && s->p.helper_crashes && (w = some_worker(s)))
         helper_crash(s, w, &w->helpers[sim_below(s, w->n_helpers)]);
     else if (dice < 94 && s->p.clock_jumps)

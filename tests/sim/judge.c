@@ -15,6 +15,7 @@ struct start_node {
 void judge_init(struct sim *s)
 {
     hqi_base_map_init(&s->judge.starts, &hqi_base_alloc_libc);
+    hqi_base_map_init(&s->judge.voided, &hqi_base_alloc_libc);
 }
 
 static void free_start(struct map_node *n, void *user)
@@ -33,6 +34,65 @@ void judge_fini(struct sim *s)
     free(j->jobs);
     hqi_base_map_each(&j->starts, free_start, NULL);
     hqi_base_map_fini(&j->starts);
+    hqi_base_map_each(&j->voided, free_start, NULL);
+    hqi_base_map_fini(&j->voided);
+}
+
+/* ---- attempts ---- */
+
+static uint64_t attempt_key(uint64_t who, uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    const uint64_t k[4] = {who, submit, ordinal, instance};
+    return hqi_base_map_hash(k, sizeof k);
+}
+
+/* False: it is known already. */
+static bool note_attempt(struct map *m, uint64_t key)
+{
+    if (hqi_base_map_get(m, key))
+        return false;
+    struct start_node *n = malloc(sizeof *n);
+    hqi_base_map_reserve(m, 1);
+    hqi_base_map_put(m, &n->by_attempt, key);
+    return true;
+}
+
+static bool is_voided(const struct sim *s, uint32_t worker, uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    return hqi_base_map_get(&s->judge.voided, attempt_key(worker, submit, ordinal, instance));
+}
+
+/* Taken from one worker because another has it. */
+static void note_adopted(struct sim *s, const struct fact *f)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++)
+        for (uint32_t k = 0; k < f->u.tasks.groups[i].n_ranges; k++)
+            for (uint32_t o = 0; o < f->u.tasks.groups[i].ranges[k].count; o++) {
+                const uint32_t submit = f->u.tasks.groups[i].submit, ordinal = f->u.tasks.groups[i].ranges[k].first + o;
+                const struct piece *p = hqi_state_attempt(st, submit, ordinal);
+                if (p && p->worker->id.n != f->u.tasks.worker.n)
+                    note_attempt(&s->judge.voided, attempt_key(p->worker->id.n, submit, ordinal, p->instance));
+            }
+}
+
+void judge_came_back(struct sim *s, uint32_t worker, const struct attach *a)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    s->judge.back++;
+    for (uint32_t i = 0; i < a->n_waiting; i++)
+        for (uint32_t k = 0; k < a->waiting[i].n_ranges; k++)
+            for (uint32_t o = 0; o < a->waiting[i].ranges[k].count; o++) {
+                const uint32_t submit = a->waiting[i].submit, ordinal = a->waiting[i].ranges[k].first + o;
+                const struct piece *p = hqi_state_attempt(st, submit, ordinal);
+                bool own = p && p->worker->id.n == worker && p->instance == a->waiting[i].instance;
+                s->judge.kept += own;
+                s->judge.refused += !own;
+                if (!own)
+                    note_attempt(&s->judge.voided, attempt_key(worker, submit, ordinal, a->waiting[i].instance));
+            }
+    for (uint32_t i = 0; i < a->news.n_started; i++)
+        s->judge.kept += a->news.started[i].n;
 }
 
 /* ---- facts ---- */
@@ -52,6 +112,8 @@ void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
 {
     struct judge *j = &s->judge;
     j->facts[f->kind]++;
+    if (f->kind == FACT_ADOPT)
+        note_adopted(s, f);
     if (f->kind != FACT_SUBMIT)
         return;
     uint32_t number = f->u.submit.submit;
@@ -210,8 +272,8 @@ void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o)
     struct task_view v;
     if (p && p->worker->id.n == worker && p->instance == o->instance)
         sim_fail(s, "worker %u may forget how task %u of submit %u ended, but that was not taken", worker, o->ordinal, o->submit);
-    if (!submit)
-        return; /* forgotten */
+    if (!submit || is_voided(s, worker, o->submit, o->ordinal, o->instance))
+        return; /* forgotten; or it came too late */
     hqi_state_task(submit, o->ordinal, &v);
     if (!is_terminal(v.state))
         sim_fail(s, "the outcome of task %u of submit %u is acknowledged, but the task is in state %u", o->ordinal, o->submit, v.state);
@@ -221,29 +283,17 @@ void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o)
 
 /* ---- processes ---- */
 
-static uint64_t attempt_key(uint64_t epoch, uint32_t submit, uint32_t ordinal, uint32_t instance)
-{
-    const uint64_t k[4] = {epoch, submit, ordinal, instance};
-    return hqi_base_map_hash(k, sizeof k);
-}
-
 static void check_once(struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal, uint32_t instance)
 {
-    uint64_t key = attempt_key(w->epoch, submit, ordinal, instance);
-    if (hqi_base_map_get(&s->judge.starts, key)) {
+    if (!note_attempt(&s->judge.starts, attempt_key(w->epoch, submit, ordinal, instance)))
         sim_fail(s, "instance %u of task %u of submit %u is started twice", instance, ordinal, submit);
-        return;
-    }
-    struct start_node *n = malloc(sizeof *n);
-    hqi_base_map_reserve(&s->judge.starts, 1);
-    hqi_base_map_put(&s->judge.starts, &n->by_attempt, key);
 }
 
 /* So that its helpers know it too. */
-static bool was_cancelled(const struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal)
+static bool was_cancelled(const struct sim *s, const struct sim_worker *w, uint32_t submit, uint32_t ordinal, uint32_t instance)
 {
     for (uint32_t i = 0; i < w->n_cancelled; i++)
-        if (w->cancelled[i].submit == submit && ordinal - w->cancelled[i].first < w->cancelled[i].count)
+        if (w->cancelled[i].submit == submit && w->cancelled[i].instance == instance && ordinal - w->cancelled[i].first < w->cancelled[i].count)
             return s->now > w->cancelled[i].at + PIPE_NS;
     return false;
 }
@@ -299,6 +349,22 @@ static void check_load(struct sim *s, struct sim_worker *w, struct process *p, c
         sim_fail(s, "worker %u: its tasks use %llu/10000 of %u mem", w->number, (unsigned long long)w->mem_load, w->size[MEM]);
 }
 
+void judge_told_to_kill(struct sim *s, const struct sim_worker *w, const struct to_worker *m)
+{
+    if (!server_serves(s, w->id, w->epoch))
+        return;
+    const struct state *st = hqi_core_core_state(s->server.core);
+    for (uint32_t i = 0; i < m->u.tasks.n_groups; i++)
+        for (uint32_t k = 0; k < m->u.tasks.groups[i].n_ranges; k++)
+            for (uint32_t o = 0; o < m->u.tasks.groups[i].ranges[k].count; o++) {
+                const struct task_group *g = &m->u.tasks.groups[i];
+                const struct piece *p = hqi_state_attempt(st, g->submit, g->ranges[k].first + o);
+                if (p && p->worker->id.n == w->id && p->instance == g->instance)
+                    sim_fail(s, "worker %u (id %u) is told to kill instance %u of task %u of submit %u, which is its own", w->number,
+                             w->id, g->instance, g->ranges[k].first + o, g->submit);
+            }
+}
+
 void judge_start(struct sim *s, struct sim_worker *w, struct process *p)
 {
     uint32_t submit, ordinal;
@@ -314,9 +380,11 @@ void judge_start(struct sim *s, struct sim_worker *w, struct process *p)
         return; /* a server that is gone gave it that: numbers may mean something else by now */
     if (server_serves(s, w->id, w->epoch) && !disk_is_synced(s, k->position))
         sim_fail(s, "worker %u starts task %u of job %u, whose submit is not synced", w->number, p->task, p->job);
+    if (is_voided(s, w->id, submit, ordinal, p->instance))
+        return; /* it will be told to kill it */
     check_once(s, w, submit, ordinal, p->instance);
     check_given(s, w, submit, ordinal, p->instance);
-    if (was_cancelled(s, w, submit, ordinal))
+    if (was_cancelled(s, w, submit, ordinal, p->instance))
         sim_fail(s, "worker %u starts task %u of submit %u after it was told to kill it", w->number, ordinal, submit);
 }
 
@@ -385,10 +453,12 @@ static void trace_counts(struct sim *s)
 {
     static const char *const names[] = {"",         "start",   "open",       "submit", "close",  "cancel",
                                         "abort",    "forget",  "join",       "stop",   "lost",   "handout",
-                                        "retract",  "return",  "started",    "ended",  "crashed"};
-    for (uint32_t i = 1; i <= FACT_CRASHED; i++)
+                                        "retract",  "return",  "started",    "ended",  "crashed", "back",    "adopt"};
+    for (uint32_t i = 1; i <= FACT_ADOPT; i++)
         sim_trace(s, "facts: %5llu %s", (unsigned long long)s->judge.facts[i], names[i]);
-    sim_trace(s, "sessions resumed: %llu", (unsigned long long)s->judge.resumed);
+    sim_trace(s, "sessions resumed: %llu; workers that came back: %llu, with %llu attempts, and %llu that were not theirs",
+              (unsigned long long)s->judge.resumed, (unsigned long long)s->judge.back, (unsigned long long)s->judge.kept,
+              (unsigned long long)s->judge.refused);
 }
 
 void judge_end(struct sim *s)

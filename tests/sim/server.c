@@ -300,6 +300,50 @@ static void on_hello(struct sim *s, struct conn *c, const struct frame *f)
 
 /* ---- frames ---- */
 
+/* It may come back before its old session is known to be lost. */
+static void replace(struct sim *s, uint32_t worker)
+{
+    struct session_end *old = find_worker(s, worker);
+    if (!old)
+        return;
+    if (old->conn)
+        send_word(s, old->conn, FRAME_BYE, old->session.id, "the worker has registered anew");
+    session_free(old);
+}
+
+static int identify(struct sim *s, struct session_end *e, const struct now *now, struct from_worker *m, hq_error *err)
+{
+    const struct attach *a = m->u.hello.attach;
+    hq_worker_id id;
+    uint64_t token[2] = {sim_random(s), sim_random(s)};
+    const struct bytes fresh = {(const char *)token, sizeof token};
+    int r = a ? hqi_core_on_worker_back(s->server.core, now, &m->u.hello.config, e->uid, a, &id, err)
+              : hqi_core_on_worker_join(s->server.core, now, &m->u.hello.config, e->uid, fresh, &id, err);
+    if (r < 0)
+        return r;
+    replace(s, id.n);
+    e->worker = id.n;
+    sim_trace(s, "server: worker %u %s", id.n, a ? "is back" : "registered");
+    return HQ_OK;
+}
+
+/* Who a worker is must be safe before it is told. */
+static void welcome_worker(struct sim *s, struct session_end *e)
+{
+    const struct state *st = hqi_core_core_state(s->server.core);
+    const struct worker *w = hqi_state_worker(st, (hq_worker_id){e->worker});
+    const struct to_worker_batch batch = {.has_registered = true,
+                                          .registered = {.worker = {e->worker},
+                                                         .server_uid = bytes_of("simsim"),
+                                                         .token = {(const char *)w->token, sizeof w->token},
+                                                         .durable = s->disk.on}};
+    const struct out o = {.class = OUT_SYNCED, .position = st->position};
+    hqi_base_buf_clear(&s->server.frame);
+    hqi_wire_worker_encode_to(&batch, &s->server.frame);
+    hold(e, &o, hqi_base_buf_bytes(&s->server.frame));
+    e->welcomed = true;
+}
+
 static void keep_results(struct unsafe *u, const struct report *r)
 {
     for (uint32_t i = 0; i < r->n_ended; i++)
@@ -311,21 +355,26 @@ static void keep_results(struct unsafe *u, const struct report *r)
         }
 }
 
-static int on_register(struct sim *s, struct session_end *e, const struct now *now, struct from_worker *m, hq_error *err)
+static int on_register(struct sim *s, struct session_end *e, const struct now *now, struct from_worker *m, struct unsafe *u,
+                       hq_error *err)
 {
-    hq_worker_id id;
-    if (e->worker)
+    const struct attach *a = m->u.hello.attach;
+    int r = HQ_OK;
+    if (e->settled)
         return HQ_EPROTO;
-    int r = hqi_core_on_worker_join(s->server.core, now, &m->u.config, &id, err);
+    if (e->worker == 0)
+        r = identify(s, e, now, m, err);
+    if (r >= 0 && !e->welcomed)
+        welcome_worker(s, e);
+    if (r >= 0 && a)
+        r = hqi_core_on_worker_holds(s->server.core, now, (hq_worker_id){e->worker}, a, err);
     if (r < 0)
         return r;
-    e->worker = id.n;
-    sim_trace(s, "server: worker %u registered", id.n);
-    const struct to_worker_batch batch = {.has_registered = true, .registered = {id, bytes_of("sim"), 0}};
-    const struct out o = {.class = OUT_WRITTEN, .position = hqi_core_core_state(s->server.core)->position};
-    hqi_base_buf_clear(&s->server.frame);
-    hqi_wire_worker_encode_to(&batch, &s->server.frame);
-    hold(e, &o, hqi_base_buf_bytes(&s->server.frame));
+    e->settled = true;
+    if (a) {
+        keep_results(u, &a->news);
+        judge_came_back(s, e->worker, a);
+    }
     return HQ_OK;
 }
 
@@ -337,8 +386,8 @@ static int on_worker_data(struct sim *s, struct session_end *e, const struct now
     if (r < 0)
         return r;
     if (m.kind == FROM_WORKER_REGISTER) {
-        r = on_register(s, e, now, &m, err);
-        hqi_model_config_free(m.u.config);
+        r = on_register(s, e, now, &m, u, err);
+        hqi_model_config_free(m.u.hello.config);
         return r;
     }
     if (m.kind == FROM_WORKER_ENDING) {
@@ -449,22 +498,6 @@ static void judge_sessions(struct sim *s)
     }
 }
 
-static void lose_old_workers(struct sim *s)
-{
-    struct server *v = &s->server;
-    struct now now = server_now(s);
-    for (uint32_t i = 0; i < v->n_old;) {
-        if (v->old[i].lost_at > s->now) {
-            i++;
-            continue;
-        }
-        hqi_core_on_worker_lost(v->core, &now, (hq_worker_id){v->old[i].id}, HQ_WORKER_CONNECTION_LOST);
-        v->old[i] = v->old[--v->n_old];
-        drain(s);
-        wake(s);
-    }
-}
-
 static void tick(struct sim *s)
 {
     struct server *v = &s->server;
@@ -488,7 +521,6 @@ void server_step(struct sim *s)
     if (!v->core)
         return;
     judge_sessions(s);
-    lose_old_workers(s);
     if (s->now >= v->retry_at)
         retry(s);
     if (s->now >= v->tick_at)
@@ -509,8 +541,6 @@ uint64_t server_next(const struct sim *s)
         const struct session_end *e = session_of(it);
         at = sim_least(at, e->conn ? end_next(e) : e->lost_at);
     }
-    for (uint32_t i = 0; i < v->n_old; i++)
-        at = sim_least(at, v->old[i].lost_at);
     return at;
 }
 
@@ -529,23 +559,6 @@ static struct core *make_core(struct sim *s, bool live)
     if (hqi_core_core_new(&c, &o, NULL) < 0)
         abort();
     return c;
-}
-
-/* They cannot come back: this server does not know their sessions. */
-static void note_old_workers(struct sim *s)
-{
-    struct server *v = &s->server;
-    const struct state *st = hqi_core_core_state(v->core);
-    const struct plan_peer stalled = {.stalled = true};
-    v->n_old = 0;
-    for (uint32_t id = 1; id <= st->n_workers; id++) {
-        const struct worker *w = hqi_state_worker(st, (hq_worker_id){id});
-        if (!w || w->end != HQ_WORKER_RUNNING)
-            continue;
-        hqi_core_set_peer(v->core, w->id, &stalled);
-        if (v->n_old < sizeof v->old / sizeof *v->old)
-            v->old[v->n_old++] = (struct old_worker){id, s->now + sim_between(s, 3, 12) * HQI_SEC};
-    }
 }
 
 static void start(struct sim *s)
@@ -571,7 +584,6 @@ static void start(struct sim *s)
     s->disk.written = s->disk.synced = s->disk.n; /* its epoch is safe before it listens */
     v->epoch = hqi_core_core_state(v->core)->epoch;
     v->tick_at = s->now;
-    note_old_workers(s);
     v->starved = s->p.starves > 0 && !s->calm;
     sim_trace(s, "server: started, epoch %llu, position %llu", (unsigned long long)v->epoch,
               (unsigned long long)hqi_core_core_state(v->core)->position);
@@ -595,7 +607,7 @@ void server_crash(struct sim *s, bool node)
     stop(s);
     net_cut_all(s);
     disk_crash(s, node);
-    s->server.restart_at = s->now + sim_about(s, 200 * HQI_MS);
+    s->server.restart_at = s->now + sim_about(s, sim_chance(s, 200) ? 3 * HQI_SEC : 200 * HQI_MS);
 }
 
 void server_init(struct sim *s)

@@ -110,6 +110,7 @@ struct session_end {
     uint64_t uid, greeting;
     bool is_worker, over;
     uint32_t worker;     /* id; 0: not registered */
+    bool welcomed, settled;
     uint64_t lost_at;    /* while not connected */
     struct list held;    /* of struct held */
     struct list unsafe;  /* of struct unsafe: received, and not safe yet */
@@ -190,11 +191,6 @@ struct unsafe {
     struct list ends; /* of struct result: what a worker may forget then */
 };
 
-struct old_worker {
-    uint32_t id;
-    uint64_t lost_at;
-};
-
 struct server {
     struct core *core;    /* NULL: down */
     struct core *replica; /* owned: fed with the records alone */
@@ -204,8 +200,6 @@ struct server {
     uint64_t tick_at;
     uint64_t next_session;
     uint64_t utc_offset;
-    struct old_worker old[1024]; /* of the epochs before, not yet lost */
-    uint32_t n_old;
     struct arena mem;
     struct buf frame;
     struct alloc alloc;        /* of the core: fails now and then */
@@ -299,8 +293,13 @@ struct sim_worker {
     uint64_t report_at;
     uint64_t dead_at;
     uint64_t window;   /* bytes that may be unacknowledged */
-    bool holds, finishing, resets;
-    struct { uint64_t at; uint32_t submit, first, count; } cancelled[256]; /* what it was told to kill in this session */
+    bool holds, finishing;
+    enum { LOST_ENDS, LOST_RESETS, LOST_RETURNS } when_lost; /* its server: it ends, begins as another, comes back as itself */
+    bool attached;     /* its registration is on its way in this session; else reports are kept */
+    char token[HQI_TOKEN_BYTES];
+    struct list kept;  /* of struct late: frames that were not acknowledged in the session before */
+    uint64_t kept_bytes, back_at;
+    struct { uint64_t at; uint32_t submit, instance, first, count; } cancelled[256]; /* what it was told to kill in this session */
     uint32_t n_cancelled;
     uint64_t load[MEM][MAX_LABELS]; /* of each index, in units */
     uint64_t mem_load;
@@ -370,8 +369,10 @@ struct judge {
     struct { uint64_t key; uint32_t job; } keys[512];
     uint32_t n_keys;
     struct map starts;            /* of attempts; owned */
-    uint64_t checks, facts[FACT_CRASHED + 1]; /* by kind */
+    struct map voided;            /* attempts that their workers may still believe in; owned */
+    uint64_t checks, facts[FACT_ADOPT + 1]; /* by kind */
     uint64_t resumed;             /* sessions */
+    uint64_t back, kept, refused; /* workers that came back; attempts that they had, and that are not theirs any more */
 };
 
 enum { JOB_TOLD = 1, JOB_ENDED_TOLD = 2, JOB_MAY_BE_FORGOTTEN = 4, JOB_OPEN = 8 };
@@ -389,6 +390,10 @@ void judge_note_job(struct sim *s, uint32_t job, uint8_t bits);
 bool judge_job_has(const struct sim *s, uint32_t job, uint8_t bit);
 /* A worker may forget the outcome: it must have been taken. */
 void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o);
+/* After a worker came back: what the server does not believe it. */
+void judge_came_back(struct sim *s, uint32_t worker, const struct attach *a);
+/* It is told to kill: nothing that is its own. */
+void judge_told_to_kill(struct sim *s, const struct sim_worker *w, const struct to_worker *m);
 void judge_start(struct sim *s, struct sim_worker *w, struct process *p);
 void judge_stop(struct sim *s, struct sim_worker *w, const struct process *p);
 void judge_unstart(struct sim *s, struct sim_worker *w, const struct process *p); /* it died before anybody heard of it */
@@ -402,7 +407,7 @@ void judge_complain(struct sim *s); /* what has not ended in time */
 
 struct params { /* of this seed */
     uint32_t n_workers, n_clients, n_jobs;
-    bool faults, restarts, node_crashes, helper_crashes, clock_jumps, stalls;
+    bool faults, restarts, stormy, node_crashes, helper_crashes, clock_jumps, stalls;
     uint32_t starves;     /* allocations in 1000 that fail */
     uint32_t max_tasks;
     uint64_t task_ns;     /* usual duration */

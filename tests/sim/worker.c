@@ -83,7 +83,9 @@ struct sim_worker *worker_new(struct sim *s, bool big)
     w->window = s->p.window;
     w->report_at = w->dead_at = NEVER;
     w->finishing = sim_chance(s, 300);
-    w->resets = big || sim_chance(s, 500);
+    w->when_lost = sim_chance(s, 600) ? LOST_RETURNS : big || sim_chance(s, 500) ? LOST_RESETS : LOST_ENDS;
+    list_init(&w->kept);
+    w->back_at = NEVER;
     make_tasks(s, w);
     link_init(s, &w->peer, true, w);
     sim_trace(s, "worker %u: %u cpus, %u gpus, mem %u", w->number, w->size[CPUS], w->size[GPUS], w->size[MEM]);
@@ -100,6 +102,7 @@ void worker_free(struct sim *s, struct sim_worker *w)
 {
     for (uint32_t i = 0; i < 3; i++)
         drop_late(&w->late[i]);
+    drop_late(&w->kept);
     for (uint32_t i = 0; i < w->n_helpers; i++)
         helper_fini(s, w, &w->helpers[i]);
     hqi_tasks_tasks_free(w->tasks);
@@ -163,37 +166,107 @@ void worker_end(struct sim *s, struct sim_worker *w, uint8_t reason)
     begin_end(s, w, false);
 }
 
-/* The server has no session for it any more: it ends, or begins anew as another worker. */
+/* ---- losing the server, and coming back ---- */
+
+static void keep(void *user, struct bytes payload)
+{
+    struct sim_worker *w = user;
+    struct late *l = malloc(sizeof *l + payload.n);
+    *l = (struct late){.n = payload.n};
+    memcpy(l->bytes, payload.p, payload.n);
+    list_push_back(&w->kept, &l->link);
+    w->kept_bytes += payload.n;
+}
+
+static void drop_kept(struct sim_worker *w)
+{
+    drop_late(&w->kept);
+    w->kept_bytes = 0;
+}
+
+/* Another session, of the same process. */
+static void look_again(struct sim *s, struct sim_worker *w)
+{
+    uint64_t uid = w->peer.uid;
+    hqi_net_session_each(&w->peer.end.session, keep, w);
+    link_fini(&w->peer);
+    link_init(s, &w->peer, true, w);
+    w->peer.uid = uid;
+}
+
+/* The server has no session for it any more: it ends, begins as another worker, or looks for it. */
 void worker_on_over(struct sim *s, struct peer *p)
 {
     struct sim_worker *w = p->owner;
     sim_trace(s, "worker %u: has lost its server", w->number);
+    w->attached = false;
+    w->back_at = NEVER;
     if (w->state != WORKER_ALIVE)
         return;
-    if (!w->resets) {
+    w->n_cancelled = 0;
+    drop_late(&w->late[0]);
+    if (w->when_lost == LOST_RETURNS && w->id) {
+        look_again(s, w);
+        return;
+    }
+    if (w->when_lost == LOST_ENDS) {
         begin_end(s, w, w->finishing);
         return;
     }
     hqi_tasks_reset(w->tasks);
-    drop_late(&w->late[0]);
     link_fini(p);
     link_init(s, p, true, w);
     w->id = 0;
-    w->n_cancelled = 0;
 }
 
-/* ---- the server's words ---- */
+static void take_reports(struct sim *s, struct sim_worker *w);
+
+static int fill_attach(struct sim *s, struct sim_worker *w, struct arena *mem, struct attach *a, hq_error *err)
+{
+    const struct now now = {s->now, 0};
+    int r = HQ_OK;
+    take_reports(s, w); /* they are kept */
+    *a = (struct attach){.worker = {w->id}, .token = {w->token, sizeof w->token}, .server_uid = bytes_of("simsim"),
+                         .epoch = w->epoch};
+    list_for(it, &w->kept) {
+        const struct late *l = hqi_container(it, struct late, link);
+        if (r >= 0)
+            r = hqi_tasks_held_frame((struct bytes){l->bytes, l->n}, &hqi_base_alloc_libc, mem, a, err);
+    }
+    return r < 0 ? r : hqi_tasks_held(w->tasks, &now, mem, a, err);
+}
+
+static void say_register(struct sim *s, struct sim_worker *w)
+{
+    struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.hello = {.config = w->config}};
+    struct attach a;
+    struct arena mem;
+    struct buf out;
+    hq_error err;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
+    w->back_at = NEVER;
+    if (w->id && fill_attach(s, w, &mem, &a, &err) < 0) {
+        if (err.code != HQ_ENOMEM || !s->p.starves)
+            sim_fail(s, "worker %u cannot say what it has: %s", w->number, err.text);
+        w->back_at = s->now + 10 * HQI_MS;
+    } else {
+        m.u.hello.attach = w->id ? &a : NULL;
+        hqi_wire_worker_encode_from(&m, &out);
+        link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+        w->attached = true;
+        drop_kept(w);
+    }
+    hqi_base_buf_fini(&out);
+    hqi_base_arena_fini(&mem);
+}
 
 void worker_on_open(struct sim *s, struct peer *p)
 {
-    struct sim_worker *w = p->owner;
-    const struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.config = w->config};
-    struct buf out;
-    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
-    hqi_wire_worker_encode_from(&m, &out);
-    link_send(s, p, hqi_base_buf_bytes(&out));
-    hqi_base_buf_fini(&out);
+    say_register(s, p->owner);
 }
+
+/* ---- the server's words ---- */
 
 static void note_cancelled(const struct sim *s, struct sim_worker *w, const struct to_worker *m)
 {
@@ -202,6 +275,7 @@ static void note_cancelled(const struct sim *s, struct sim_worker *w, const stru
             const uint32_t at = w->n_cancelled++;
             w->cancelled[at].at = s->now;
             w->cancelled[at].submit = m->u.tasks.groups[i].submit;
+            w->cancelled[at].instance = m->u.tasks.groups[i].instance;
             w->cancelled[at].first = m->u.tasks.groups[i].ranges[k].first;
             w->cancelled[at].count = m->u.tasks.groups[i].ranges[k].count;
         }
@@ -216,6 +290,8 @@ static int on_item(struct sim *s, struct sim_worker *w, const struct now *now, s
         begin_end(s, w, false);
         return HQ_OK;
     }
+    if (m->kind == TO_WORKER_CANCEL)
+        judge_told_to_kill(s, w, m);
     int r = hqi_tasks_on_server(w->tasks, now, m, &err);
     if (r < 0 && !(r == HQ_ENOMEM && s->p.starves))
         sim_fail(s, "worker %u refuses what its server says: %s", w->number, err.text);
@@ -251,6 +327,7 @@ static bool take_frame(struct sim *s, struct sim_worker *w, uint64_t number, str
         sim_fail(s, "worker %u cannot read its server: %s", w->number, err.text);
     if (batch.has_registered) {
         w->id = batch.registered.worker.n;
+        memcpy(w->token, batch.registered.token.p, sizeof w->token);
         w->epoch = w->peer.server_epoch;
     }
     *done = take_items(s, w, &batch, *done);
@@ -343,7 +420,10 @@ static void send_report(struct sim *s, struct sim_worker *w, const struct report
     struct buf out;
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     hqi_wire_worker_encode_from(&m, &out);
-    link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+    if (w->attached)
+        link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+    else
+        keep(w, hqi_base_buf_bytes(&out));
     hqi_base_buf_fini(&out);
 }
 
@@ -360,7 +440,7 @@ static void take_reports(struct sim *s, struct sim_worker *w)
 
 static void keep_window(struct sim_worker *w)
 {
-    uint64_t bytes = w->peer.end.session.bytes;
+    uint64_t bytes = w->peer.end.session.bytes + w->kept_bytes;
     if (!w->holds && bytes > w->window)
         hqi_tasks_hold(w->tasks, w->holds = true);
     else if (w->holds && bytes <= w->window / 2)
@@ -396,6 +476,8 @@ void worker_step(struct sim *s, struct sim_worker *w)
         helper_step(s, w, i);
     if (w->state != WORKER_DEAD && s->now >= w->retry_at)
         retry(s, w);
+    if (w->state == WORKER_ALIVE && s->now >= w->back_at)
+        say_register(s, w);
     if (w->state == WORKER_ALIVE && s->now >= w->ends_at)
         worker_end(s, w, HQ_WORKER_TIME_LIMIT);
     pump(s, w);
@@ -411,6 +493,7 @@ uint64_t worker_next(const struct sim_worker *w)
     if (w->state == WORKER_DEAD)
         return NEVER;
     uint64_t at = sim_least(sim_least(link_next(&w->peer), w->report_at), sim_least(w->dead_at, w->retry_at));
+    at = sim_least(at, w->back_at);
     if (w->state == WORKER_ALIVE && w->id)
         at = sim_least(at, w->ends_at);
     for (uint32_t i = 0; i < w->n_helpers; i++)

@@ -157,6 +157,9 @@ static void workers_are_checked(void **unused)
     f.u.worker_join.worker = worker_id(4);
     refused(&w, f, "worker 4 says nothing of itself");
     f.u.worker_join.config = world_config(4, 0);
+    f.u.worker_join.token = bytes_of("short");
+    refused(&w, f, "worker 4 has a token of 5 bytes, not 16");
+    f.u.worker_join.token = (struct bytes){0};
     f.u.worker_join.config->resources.n = 0;
     refused(&w, f, "worker 4: Resource 'cpus' is missing");
     hqi_model_config_free(f.u.worker_join.config);
@@ -179,6 +182,10 @@ static void tasks_are_checked(void **unused)
         {FACT_HANDOUT, 2, 1, 0, {1, 3}, "task 1 of submit 1 is handed out, but does not wait"},
         {FACT_HANDOUT, 2, 1, 1, {2, 3}, "task 2 of submit 1 waits for instance 0, not 1"},
         {FACT_HANDOUT, 2, 3, 0, {0, 1}, "task 0 of submit 3 is handed out, but does not wait"},
+        {FACT_ADOPT, 3, 1, 0, {2, 1}, "worker 3 has ended before"},
+        {FACT_ADOPT, 2, 4, 0, {2, 1}, "submit 4 is unknown"},
+        {FACT_ADOPT, 2, 1, 0, {9, 2}, "submit 1 has no tasks 9 to 11"},
+        {FACT_ADOPT, 2, 3, 0, {0, 1}, "task 0 of submit 3 is adopted, but has ended"},
         {FACT_RETRACT, 1, 1, 0, {1, 2}, "task 2 of submit 1 is not handed out"},
         {FACT_RETRACT, 1, 1, 0, {0, 0}, "submit 1 has no 0 tasks from 0"},
         {FACT_CRASHED, 1, 1, 0, {2, 1}, "task 2 of submit 1 is not handed out"},
@@ -252,7 +259,9 @@ static struct fact some_fact(struct world *w, uint64_t *seed)
         .code = (uint16_t)(rnd(seed, 2) ? rnd(seed, 600) : 0),
         .text = rnd(seed, 4) ? NULL : "text",
     };
-    switch (rnd(seed, 12)) {
+    static const uint32_t submits[] = {1, 3, 9};
+    struct fact back = {.kind = FACT_WORKER_BACK};
+    switch (rnd(seed, 14)) {
     case 0:
         return job_fact((uint8_t)(FACT_JOB_CLOSE + rnd(seed, 2)), some(seed, 7));
     case 1:
@@ -269,6 +278,14 @@ static struct fact some_fact(struct world *w, uint64_t *seed)
         return world_ended(w, worker, submit, instance, row);
     case 8:
         return job_fact(rnd(seed, 2) ? FACT_JOB_CANCEL : FACT_JOB_ABORT, some(seed, 40));
+    case 9:
+        back.u.worker_back.worker = worker_id(worker);
+        back.u.worker_back.submits = submits;
+        back.u.worker_back.n_submits = (uint32_t)rnd(seed, 4);
+        return back;
+    case 10:
+    case 11:
+        return world_tasks(w, FACT_ADOPT, worker, submit, instance, r, rnd(seed, 2));
     default:
         return world_tasks(w, FACT_HANDOUT, worker, submit, instance, r, rnd(seed, 2));
     }

@@ -291,7 +291,8 @@ static inline struct fact world_tasks(struct world *w, uint8_t kind, uint32_t wo
 {
     struct task_group g = {.submit = submit, .instance = instance, .n_ranges = 1};
     g.ranges = world_copy(w, &r, sizeof r);
-    g.booked = g.with_spec = kind == FACT_HANDOUT && flag;
+    g.booked = (kind == FACT_HANDOUT || kind == FACT_ADOPT) && flag;
+    g.with_spec = kind == FACT_HANDOUT && flag;
     struct fact f = {.kind = kind};
     f.u.tasks.worker = worker_id(worker);
     f.u.tasks.groups = world_copy(w, &g, sizeof g);

@@ -79,11 +79,20 @@ static void same_fact(const struct fact *a, const struct fact *b)
     case FACT_WORKER_JOIN:
         same_field(a, b, u.worker_join.worker.n);
         same_config(a->u.worker_join.config, b->u.worker_join.config);
+        same_field(a, b, u.worker_join.uid);
+        same_bytes(a->u.worker_join.token, b->u.worker_join.token);
+        break;
+    case FACT_WORKER_BACK:
+        same_field(a, b, u.worker_back.worker.n);
+        same_field(a, b, u.worker_back.n_submits);
+        for (uint32_t i = 0; i < a->u.worker_back.n_submits; i++)
+            same_field(a, b, u.worker_back.submits[i]);
         break;
     case FACT_WORKER_STOP:
     case FACT_WORKER_LOST:
         same_field(a, b, u.worker_stop.worker.n);
         same_field(a, b, u.worker_stop.reason);
+        same_field(a, b, u.worker_stop.blameless);
         break;
     case FACT_STARTED:
         same_field(a, b, u.started.worker.n);
@@ -170,12 +179,12 @@ static void unknown_kinds(void **state)
         int code;
         const char *text;
     } cases[] = {
-        /* facts {kind: 17, field 19: ""}: a later version's */
-        {"\x0a\x06\x90\x01\x11\x9a\x01\x00", 8, HQ_EVERSION, "a fact of kind 17, this version knows 1 to 16"},
-        {"\x0a\x06\x90\x01\xff\xff\xff\x7f", 8, HQ_EVERSION, "a fact of kind 268435455"},
+        /* facts {kind: 19, field 19: ""}: a later version's */
+        {"\x0a\x06\xb0\x06\x13\x9a\x01\x00", 8, HQ_EVERSION, "a fact of kind 19, this version knows 1 to 18"},
+        {"\x0a\x06\xb0\x06\xff\xff\xff\x7f", 8, HQ_EVERSION, "a fact of kind 268435455"},
         {"\x0a\x00", 2, HQ_EPROTO, "Fact.kind is 0, Fact.body 0"},
-        {"\x0a\x03\x90\x01\x02", 5, HQ_EPROTO, "Fact.kind is 2, Fact.body 0"}, /* without its body */
-        {"\x0a\x05\x90\x01\x02\x22\x00", 7, HQ_EPROTO, "Fact.kind is 2, Fact.body 4"},
+        {"\x0a\x03\xb0\x06\x02", 5, HQ_EPROTO, "Fact.kind is 2, Fact.body 0"}, /* without its body */
+        {"\x0a\x05\xb0\x06\x02\x22\x00", 7, HQ_EPROTO, "Fact.kind is 2, Fact.body 4"},
     };
     struct arena mem;
     hq_error err;

@@ -220,6 +220,14 @@ static uint32_t ordinal(struct sample *s)
     return (uint32_t)(next(s) >> 32 >> sample_below(s, 32)) % UINT32_MAX;
 }
 
+static const uint32_t *ordinals(struct sample *s, uint32_t n)
+{
+    uint32_t *v = get(s, n, sizeof *v);
+    for (uint32_t i = 0; i < n; i++)
+        v[i] = ordinal(s);
+    return v;
+}
+
 const struct task_group *sample_tasks(struct sample *s, uint32_t n, bool marks)
 {
     struct task_group *v = get(s, n, sizeof *v);
@@ -247,20 +255,20 @@ static struct end_text *end_texts(struct sample *s, uint32_t rows, uint32_t *n)
 static struct end_group end_group(struct sample *s)
 {
     uint32_t n = sample_below(s, 9);
-    uint32_t *ordinals = get(s, n, sizeof *ordinals);
+    uint32_t *rows = get(s, n, sizeof *rows);
     uint64_t *start = get(s, n, sizeof *start), *duration = get(s, n, sizeof *duration);
     uint16_t *code = get(s, n, sizeof *code);
     uint8_t *variant = sample_bool(s) ? get(s, n, sizeof *variant) : NULL;
     bool good = sample_bool(s);
     for (uint32_t i = 0; i < n; i++) {
-        ordinals[i] = ordinal(s);
+        rows[i] = ordinal(s);
         start[i] = sample_wide(s);
         duration[i] = sample_wide(s);
         code[i] = good ? 0 : (uint16_t)sample_below(s, HQ_CODE_CRASH_LIMIT + 1);
         if (variant)
             variant[i] = (uint8_t)(1 + sample_below(s, HQI_MAX_VARIANTS - 1));
     }
-    struct end_group g = {1 + ordinal(s), (uint32_t)sample_wide(s), n,    ordinals, start, duration,
+    struct end_group g = {1 + ordinal(s), (uint32_t)sample_wide(s), n,    rows, start, duration,
                           code,           n ? variant : NULL,       NULL, 0};
     g.texts = end_texts(s, n, &g.n_texts);
     return g;
@@ -332,11 +340,29 @@ struct report sample_report(struct sample *s)
     return r;
 }
 
+static void fill_register(struct sample *s, struct from_worker *m)
+{
+    m->u.hello.config = sample_config(s);
+    if (sample_bool(s))
+        return;
+    struct attach *a = get(s, 1, sizeof *a);
+    a->worker.n = 1 + ordinal(s);
+    a->token = sample_blob(s, 16);
+    a->server_uid = sample_text(s, 6);
+    a->epoch = sample_wide(s);
+    a->n_submits = sample_below(s, 3);
+    a->submits = ordinals(s, a->n_submits);
+    a->n_waiting = sample_below(s, 3);
+    a->waiting = sample_tasks(s, a->n_waiting, false);
+    a->news = sample_report(s);
+    m->u.hello.attach = a;
+}
+
 struct from_worker sample_from_worker(struct sample *s, uint8_t kind)
 {
     struct from_worker m = {.kind = kind};
     if (kind == FROM_WORKER_REGISTER)
-        m.u.config = sample_config(s);
+        fill_register(s, &m);
     else if (kind == FROM_WORKER_REPORT)
         m.u.report = sample_report(s);
     else
@@ -504,11 +530,19 @@ static void fill_fact(struct sample *s, struct fact *f)
     case FACT_WORKER_JOIN:
         f->u.worker_join.worker.n = 1 + ordinal(s);
         f->u.worker_join.config = sample_config(s);
+        f->u.worker_join.uid = sample_wide(s);
+        f->u.worker_join.token = sample_bool(s) ? sample_blob(s, 0) : (struct bytes){"0123456789\0abcde", HQI_TOKEN_BYTES};
+        break;
+    case FACT_WORKER_BACK:
+        f->u.worker_back.worker.n = 1 + ordinal(s);
+        f->u.worker_back.n_submits = sample_below(s, 3);
+        f->u.worker_back.submits = ordinals(s, f->u.worker_back.n_submits);
         break;
     case FACT_WORKER_STOP:
     case FACT_WORKER_LOST:
         f->u.worker_stop.worker.n = 1 + ordinal(s);
         f->u.worker_stop.reason = (uint8_t)(1 + sample_below(s, HQ_WORKER_TIME_LIMIT));
+        f->u.worker_stop.blameless = sample_bool(s);
         break;
     case FACT_STARTED:
         f->u.started.worker.n = 1 + ordinal(s);
@@ -530,7 +564,7 @@ static void fill_fact(struct sample *s, struct fact *f)
 
 struct fact *sample_facts(struct sample *s, uint32_t *n)
 {
-    *n = FACT_CRASHED;
+    *n = FACT_ADOPT;
     struct fact *v = get(s, *n, sizeof *v);
     for (uint32_t i = 0; i < *n; i++) {
         v[i].kind = (uint8_t)(i + 1);

@@ -13,7 +13,7 @@ static int decode_from(struct bytes in, const struct alloc *a, struct arena *mem
     struct from_worker m;
     int rc = hqi_wire_worker_decode_from(&m, in, a, mem, err);
     if (rc == HQ_OK && m.kind == FROM_WORKER_REGISTER)
-        hqi_model_config_free(m.u.config);
+        hqi_model_config_free(m.u.hello.config);
     return rc;
 }
 
@@ -72,6 +72,21 @@ static void same_report(const struct report *a, const struct report *b)
     same_tasks(a->crashed, a->n_crashed, b->crashed, b->n_crashed);
 }
 
+static void same_attach(const struct attach *a, const struct attach *b)
+{
+    assert_int_equal(a != NULL, b != NULL);
+    if (!a)
+        return;
+    same_field(a, b, worker.n);
+    same_bytes(a->token, b->token);
+    same_bytes(a->server_uid, b->server_uid);
+    same_field(a, b, epoch);
+    same_field(a, b, n_submits);
+    same_column(a->submits, b->submits, a->n_submits, sizeof *a->submits);
+    same_tasks(a->waiting, a->n_waiting, b->waiting, b->n_waiting);
+    same_report(&a->news, &b->news);
+}
+
 static void from_worker_round_trip(struct sample *s, uint8_t kind, struct buf *out)
 {
     struct from_worker a = sample_from_worker(s, kind), b;
@@ -82,8 +97,9 @@ static void from_worker_round_trip(struct sample *s, uint8_t kind, struct buf *o
         hqi_wire_worker_decode_from(&b, hqi_base_buf_bytes(out), &hqi_base_alloc_libc, s->mem, NULL), HQ_OK);
     assert_int_equal(b.kind, kind);
     if (kind == FROM_WORKER_REGISTER) {
-        same_config(a.u.config, b.u.config);
-        hqi_model_config_free(b.u.config);
+        same_config(a.u.hello.config, b.u.hello.config);
+        hqi_model_config_free(b.u.hello.config);
+        same_attach(a.u.hello.attach, b.u.hello.attach);
     } else if (kind == FROM_WORKER_REPORT)
         same_report(&a.u.report, &b.u.report);
     else
