@@ -172,7 +172,10 @@ HQ_API void hq_server_free(hq_server *s); /* at once; removes hq-current; never 
 
 /* ---- worker -------------------------------------------------------------------------------------- */
 
-enum hq_on_server_lost { HQ_LOST_DEFAULT = 0, HQ_LOST_STOP = 1, HQ_LOST_FINISH_RUNNING = 2 };
+/* What a worker does whose server is lost. WAIT: it goes on with what it has, and looks for the server (in its server directory, if
+ * it was given one; dispatch may then block on the file system and the resolver) for 5 minutes and as long as tasks run; a
+ * server that was restored from its journal takes it back. DEFAULT: WAIT if the server has a journal, else STOP. */
+enum hq_on_server_lost { HQ_LOST_DEFAULT = 0, HQ_LOST_STOP = 1, HQ_LOST_FINISH_RUNNING = 2, HQ_LOST_WAIT = 3 };
 enum hq_detect { HQ_DETECT_CPUS = 1, HQ_DETECT_MEM = 2, HQ_DETECT_NVIDIA = 4, HQ_DETECT_AMD = 8, HQ_DETECT_NONE = 16 };
 enum hq_manager { HQ_MANAGER_DETECT = 0, HQ_MANAGER_NONE = 1, HQ_MANAGER_PBS = 2, HQ_MANAGER_SLURM = 3 };
 

@@ -104,7 +104,7 @@ int hqi_model_config_check(const struct worker_config *c, hq_error *err)
         return rc;
     if (c->min_utilization > HQ_UNITS)
         return hqi_base_error_set(err, HQ_EINVAL, WHERE, "Minimal utilization has to be in the interval [0.0, 1.0].");
-    if (c->on_server_lost < LOST_STOP || c->on_server_lost > LOST_FINISH_RUNNING)
+    if (c->on_server_lost < LOST_STOP || c->on_server_lost > LOST_AS_SERVER)
         return hqi_base_error_set(err, HQ_EINVAL, WHERE, "unknown choice %u for a lost server", c->on_server_lost);
     if (c->manager > MANAGER_SLURM)
         return hqi_base_error_set(err, HQ_EINVAL, WHERE, "unknown allocation manager %u", c->manager);

@@ -9,7 +9,8 @@
 #include "base/bytes.h"
 #include "model/resource.h"
 
-enum on_server_lost { LOST_STOP = 1, LOST_FINISH_RUNNING = 2 }; /* sent: never renumbered */
+/* Sent: never renumbered. AS_SERVER: the server chooses when the worker registers, by whether it can be restored. */
+enum on_server_lost { LOST_STOP = 1, LOST_FINISH_RUNNING = 2, LOST_WAIT = 3, LOST_AS_SERVER = 4 };
 enum manager_kind { MANAGER_NONE = 0, MANAGER_PBS = 1, MANAGER_SLURM = 2 };
 
 struct worker_config {

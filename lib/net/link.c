@@ -55,6 +55,7 @@ struct link {
     struct arena scratch;
     struct buf out;
     uint64_t epoch;        /* of the last HELLO */
+    uint64_t server_epoch; /* of the last WELCOME */
     uint64_t heartbeat_ns;
     uint64_t said;         /* the last frame left */
     uint64_t connected_ns; /* when TCP was; 0: not yet */
@@ -347,6 +348,7 @@ static int join(struct link *l, const struct welcome *w, hq_error *err)
         memcpy(l->token, w->token.p, w->token.n);
     l->token_n = w->token.n;
     l->session.id = w->session;
+    l->server_epoch = w->server_epoch;
     return w->resumed ? hqi_net_session_resume(&l->session, w->received, err) : HQ_OK;
 }
 
@@ -651,9 +653,19 @@ void hqi_net_link_safe(struct link *l, uint64_t number)
     }
 }
 
+void hqi_net_link_each_unacked(const struct link *l, hqi_net_session_fn *fn, void *user)
+{
+    hqi_net_session_each(&l->session, fn, user);
+}
+
 uint64_t hqi_net_link_unacked_bytes(const struct link *l)
 {
     return l->session.bytes;
+}
+
+uint64_t hqi_net_link_server_epoch(const struct link *l)
+{
+    return l->server_epoch;
 }
 
 bool hqi_net_link_connected(const struct link *l)

@@ -48,7 +48,10 @@ void hqi_net_link_free_forked(struct link *l); /* in a forked child, after hqi_l
 /* Queued until acknowledged. HQ_ENOMEM, HQ_ELIMIT; HQ_ECLOSED after on_end or bye. */
 int hqi_net_link_send(struct link *l, struct bytes payload, hq_error *err);
 void hqi_net_link_safe(struct link *l, uint64_t number); /* acknowledges what was received */
+/* The payloads that the server has not acknowledged, in order; also after on_end, and from it. */
+void hqi_net_link_each_unacked(const struct link *l, hqi_net_session_fn *fn, void *user);
 uint64_t hqi_net_link_unacked_bytes(const struct link *l);
+uint64_t hqi_net_link_server_epoch(const struct link *l); /* as WELCOME said; 0: none came yet */
 bool hqi_net_link_connected(const struct link *l);
 /* Why the last try failed ("Connection refused (os error 111)", "no answer"), for people; "" if none did. */
 const char *hqi_net_link_trouble(const struct link *l);

@@ -183,10 +183,12 @@ static int come_back(struct server_worker *w, const struct now *now, struct from
 static int identify(struct server_worker *w, const struct now *now, struct from_worker *m, hq_error *err)
 {
     struct hq_server *s = w->server;
-    const struct worker_config *config = m->u.hello.config;
+    struct worker_config *config = m->u.hello.config;
     struct bytes address = config->listen_address.n ? config->listen_address : config->hostname;
     uint64_t heartbeat_ms = config->heartbeat_ms;
     snprintf(w->address, sizeof w->address, "%.*s", (int)address.n, address.p);
+    if (config->on_server_lost == LOST_AS_SERVER)
+        config->on_server_lost = LOST_STOP;
     int r = m->u.hello.attach ? come_back(w, now, m, err) : join(w, now, m, err);
     if (r < 0)
         return r;

@@ -119,7 +119,7 @@ static bool read_into(struct decode *d, const Hqcore__WorkerConfig *in, struct w
            hqi_wire_pb_within(d, "WorkerConfig.manager", (uint32_t)in->manager, MANAGER_NONE,
                               MANAGER_SLURM) &&
            hqi_wire_pb_within(d, "WorkerConfig.on_server_lost", (uint32_t)in->on_server_lost, LOST_STOP,
-                              LOST_FINISH_RUNNING) &&
+                              LOST_AS_SERVER) &&
            hqi_wire_config_read_resources(d, in->resources, in->n_resources, &c->resources);
 }
 

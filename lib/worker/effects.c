@@ -3,6 +3,7 @@
  *
  * Promise: outcomes are kept by the link until the server has acknowledged them; when many bytes of them wait, nothing
  * new is started, so that a worker whose server is slow or away costs a bounded amount of memory. */
+#include "base/error.h"
 #include "worker/worker.h"
 
 static const char where[] = "worker";
@@ -23,12 +24,26 @@ static void to_helpers(struct hq_worker *w)
     }
 }
 
+/* To the server; while that is away, into what is kept for it; and nowhere when nobody will ask for it any more. */
+static int report(struct hq_worker *w, const struct from_worker *m, hq_error *err)
+{
+    if (!w->link_over)
+        return hqi_worker_server_send(w, m, err);
+    if (w->phase != PHASE_SEARCHING)
+        return HQ_OK;
+    hqi_base_buf_clear(&w->frame);
+    hqi_wire_worker_encode_from(m, &w->frame);
+    if (w->frame.failed || hqi_worker_search_keep(w, hqi_base_buf_bytes(&w->frame)) < 0)
+        return hqi_base_error_nomem(err, where);
+    return HQ_OK;
+}
+
 static void to_server(struct hq_worker *w, const struct now *now)
 {
     struct from_worker m = {.kind = FROM_WORKER_REPORT};
     hq_error err;
     while (hqi_tasks_take_report(w->tasks, now, &m.u.report)) {
-        if (w->link_over || hqi_worker_server_send(w, &m, &err) >= 0)
+        if (report(w, &m, &err) >= 0)
             continue;
         hqi_worker_end_begin(w, HQ_WORKER_CONNECTION_LOST, err.code, err.text);
         return;
@@ -37,7 +52,7 @@ static void to_server(struct hq_worker *w, const struct now *now)
 
 static void look_at_window(struct hq_worker *w)
 {
-    uint64_t bytes = hqi_net_link_unacked_bytes(w->link);
+    uint64_t bytes = w->search.kept_bytes + (w->link ? hqi_net_link_unacked_bytes(w->link) : 0);
     bool holds = w->phase == PHASE_FINISHING || bytes > (w->holds ? WINDOW_BYTES / 2 : WINDOW_BYTES);
     if (holds != w->holds)
         hqi_tasks_hold(w->tasks, holds);
@@ -47,7 +62,7 @@ static void look_at_window(struct hq_worker *w)
 void hqi_worker_effects_pump(struct hq_worker *w)
 {
     struct now now = hqi_worker_now(w);
-    if (!w->tasks || !w->link || w->phase == PHASE_ENDED)
+    if (!w->tasks || (!w->link && w->phase == PHASE_CONNECTING) || w->phase == PHASE_ENDED)
         return;
     if (w->phase != PHASE_ENDING) {
         look_at_window(w);

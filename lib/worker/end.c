@@ -85,7 +85,8 @@ void hqi_worker_end_on_timer(struct loop_timer *t)
     w->phase = PHASE_ENDED;
     hqi_loop_timer_clear(w->loop, &w->repair);
     hqi_worker_helper_free(w, false);
-    hqi_net_link_bye(w->link, HQ_OK, "");
+    if (w->link)
+        hqi_net_link_bye(w->link, HQ_OK, "");
     hqi_net_link_free(w->link);
     w->link = NULL;
     w->ended->pub.u.worker.id = w->id;

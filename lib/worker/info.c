@@ -41,6 +41,13 @@ int hqi_worker_info_make(struct hq_doc **ret, const struct alloc *a, const struc
     return HQ_OK;
 }
 
+void hqi_worker_info_set_lost(struct hq_worker *w)
+{
+    struct hq_doc *node = (struct hq_doc *)hq_doc_get(hq_doc_get(w->info, "config"), "on_server_lost"); /* our own tree */
+    if (node)
+        node->v.u = w->config->on_server_lost;
+}
+
 const hq_doc *hq_tools_worker_info(const hq_worker *w)
 {
     return w ? w->info : NULL;

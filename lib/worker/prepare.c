@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "host/uid.h"
+#include "serverdir/dir.h"
 #include "worker/worker.h"
 
 static const char where[] = "worker";
@@ -79,11 +80,21 @@ static int find_hq(struct hq_worker *w, hq_error *err)
     return ok ? HQ_OK : hqi_base_error_nomem(err, where);
 }
 
+/* Whatever becomes of the environment and the current directory, it will be looked for there. */
+static int find_server_dir(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
+{
+    struct dir_path dir;
+    int r = o->server_dir ? HQ_OK : hqi_serverdir_dir_default(&dir, err);
+    return r < 0 ? r : copy_path(w, o->server_dir ? o->server_dir : dir.text, &w->server_dir, err);
+}
+
 int hqi_worker_prepare_dirs(struct hq_worker *w, const hq_worker_options *o, hq_error *err)
 {
     int r = find_hq(w, err);
     w->task_files = o->task_files;
     w->keep_affinity = o->keep_affinity != 0;
+    if (r >= 0 && !o->endpoint)
+        r = find_server_dir(w, o, err);
     if (r >= 0 && o->helper)
         r = copy_path(w, o->helper, &w->helper_path, err);
     if (r >= 0)
@@ -95,12 +106,18 @@ int hqi_worker_prepare_dirs(struct hq_worker *w, const hq_worker_options *o, hq_
 
 static uint8_t lost_policy(int option)
 {
-    return option == HQ_LOST_FINISH_RUNNING ? LOST_FINISH_RUNNING : LOST_STOP;
+    static const uint8_t policies[] = {
+        [HQ_LOST_DEFAULT] = LOST_AS_SERVER,
+        [HQ_LOST_STOP] = LOST_STOP,
+        [HQ_LOST_FINISH_RUNNING] = LOST_FINISH_RUNNING,
+        [HQ_LOST_WAIT] = LOST_WAIT,
+    };
+    return policies[option];
 }
 
 static int check_options(const hq_worker_options *o, hq_error *err)
 {
-    if (o->on_server_lost < HQ_LOST_DEFAULT || o->on_server_lost > HQ_LOST_FINISH_RUNNING)
+    if (o->on_server_lost < HQ_LOST_DEFAULT || o->on_server_lost > HQ_LOST_WAIT)
         return hqi_base_error_set(err, HQ_EINVAL, where, "on_server_lost %d: expected one of enum hq_on_server_lost",
                                   o->on_server_lost);
     if (o->manager < HQ_MANAGER_DETECT || o->manager > HQ_MANAGER_SLURM)

@@ -3,6 +3,9 @@
  *
  * An order is acknowledged when it was carried out here; one for which memory was lacking is carried out later, before any
  * that came behind it. */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "model/spec.h"
 #include "worker/worker.h"
@@ -33,26 +36,29 @@ static uint64_t limit_left(const struct hq_worker *w, uint64_t now)
     return ms < w->config->time_limit_ms ? ms : w->config->time_limit_ms;
 }
 
-static void registration(struct hq_worker *w)
+int hqi_worker_server_register(struct hq_worker *w, const struct attach *a, hq_error *err)
 {
-    struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.hello = {.config = w->config}};
+    struct from_worker m = {.kind = FROM_WORKER_REGISTER, .u.hello = {.config = w->config, .attach = a}};
     uint64_t limit_ms = w->config->time_limit_ms, now = hqi_worker_now(w).mono_ns;
-    hq_error err;
     if (w->ends_ns)
         w->config->time_limit_ms = limit_left(w, now);
-    int r = hqi_worker_server_send(w, &m, &err);
+    int r = hqi_worker_server_send(w, &m, err);
     w->config->time_limit_ms = limit_ms;
-    if (r < 0)
-        hqi_worker_end_begin(w, HQ_WORKER_CONNECTION_LOST, r, err.text);
+    return r;
 }
 
 static void on_open(void *user, const struct welcome *welcome)
 {
     struct hq_worker *w = user;
+    hq_error err;
     w->is_down = false;
+    if (w->phase == PHASE_SEARCHING) {
+        hqi_worker_search_on_open(w, welcome);
+        return;
+    }
     hqi_loop_timer_clear(w->loop, &w->connect);
-    if (w->phase == PHASE_CONNECTING && !welcome->resumed)
-        registration(w);
+    if (w->phase == PHASE_CONNECTING && !welcome->resumed && hqi_worker_server_register(w, NULL, &err) < 0)
+        hqi_worker_end_begin(w, HQ_WORKER_CONNECTION_LOST, err.code, err.text);
 }
 
 static void on_drop(void *user)
@@ -66,8 +72,14 @@ static void on_drop(void *user)
 static void on_end(void *user, int code, const char *text)
 {
     struct hq_worker *w = user;
+    if (w->phase == PHASE_SEARCHING) {
+        hqi_worker_search_on_end(w, code, text);
+        return;
+    }
     w->link_over = true;
-    if (w->phase == PHASE_CONNECTING)
+    if (w->phase == PHASE_RUNNING && code == HQ_ECLOSED && hqi_worker_search_is_meant(w))
+        hqi_worker_search_begin(w);
+    else if (w->phase == PHASE_CONNECTING)
         hqi_worker_end_begin(w, HQ_WORKER_CONNECTION_LOST, code, text);
     else
         hqi_worker_end_server_lost(w);
@@ -76,7 +88,11 @@ static void on_end(void *user, int code, const char *text)
 void hqi_worker_server_on_connect(struct loop_timer *t)
 {
     struct hq_worker *w = hqi_container(t, struct hq_worker, connect);
-    if (w->phase == PHASE_RUNNING && w->is_down)
+    if (w->phase == PHASE_SEARCHING)
+        hqi_worker_search_look(w);
+    else if (w->phase == PHASE_RUNNING && w->is_down && hqi_worker_search_is_meant(w))
+        hqi_worker_search_begin(w);
+    else if (w->phase == PHASE_RUNNING && w->is_down)
         hqi_worker_end_server_lost(w);
     if (w->phase != PHASE_CONNECTING)
         return;
@@ -91,10 +107,28 @@ void hqi_worker_server_on_connect(struct loop_timer *t)
 
 /* ---- orders ---- */
 
+static void note_server(struct hq_worker *w, const struct registered *r)
+{
+    snprintf(w->server_uid, sizeof w->server_uid, "%.*s", (int)r->server_uid.n, r->server_uid.p);
+    w->server_epoch = hqi_net_link_server_epoch(w->link);
+    w->has_token = r->token.n == sizeof w->token;
+    if (w->has_token)
+        memcpy(w->token, r->token.p, sizeof w->token);
+    if (w->config->on_server_lost != LOST_AS_SERVER)
+        return;
+    w->config->on_server_lost = r->durable ? LOST_WAIT : LOST_STOP;
+    hqi_worker_info_set_lost(w);
+}
+
 static void on_registered(struct hq_worker *w, const struct registered *r)
 {
-    if (w->phase != PHASE_CONNECTING)
+    if (w->phase != PHASE_CONNECTING && w->phase != PHASE_SEARCHING)
         return;
+    note_server(w, r);
+    if (w->phase == PHASE_SEARCHING) {
+        hqi_worker_search_done(w, r);
+        return;
+    }
     w->id = r->worker;
     w->phase = PHASE_RUNNING;
     w->registered->pub.u.worker.id = r->worker;
@@ -167,6 +201,8 @@ void hqi_worker_server_on_retry(struct loop_timer *t)
 {
     struct hq_worker *w = hqi_container(t, struct hq_worker, retry);
     struct backlog_frame *f;
+    if (w->phase == PHASE_SEARCHING)
+        hqi_worker_search_retry(w);
     while ((f = hqi_host_backlog_first(&w->backlog))) {
         hq_error err;
         int r = apply(w, (struct bytes){f->payload, f->n}, &f->done, &err);

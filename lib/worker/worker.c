@@ -27,6 +27,7 @@ static void release(struct hq_worker *w)
     hqi_model_config_free(w->config);
     hq_doc_free(w->info);
     hqi_host_backlog_fini(&w->backlog);
+    hqi_worker_search_fini(w);
     hqi_base_arena_fini(&w->in);
     hqi_base_buf_fini(&w->frame);
     hqi_base_arena_free(w->mem);
@@ -74,6 +75,7 @@ struct hq_worker *hqi_worker_worker_make(hq_ctx *ctx)
     w->loop = ctx->loop;
     w->program = -1;
     hqi_host_backlog_init(&w->backlog, w->alloc);
+    hqi_worker_search_init(w);
     hqi_base_arena_init(&w->in, w->alloc);
     hqi_base_buf_init(&w->frame, w->alloc);
     w->connect.run = hqi_worker_server_on_connect;
@@ -121,7 +123,7 @@ static int make_tasks(struct hq_worker *w, hq_error *err)
     return hqi_tasks_tasks_new(&w->tasks, &o, err);
 }
 
-static int make_link(struct hq_worker *w, hq_error *err)
+int hqi_worker_worker_connect(struct hq_worker *w, hq_error *err)
 {
     struct link_options o = {
         .alloc = w->alloc,
@@ -135,12 +137,17 @@ static int make_link(struct hq_worker *w, hq_error *err)
         .ops = &hqi_worker_server_ops,
         .user = w,
     };
-    int r = hqi_net_keys_random(&o.uid, sizeof o.uid);
+    o.uid = w->uid;
+    int r = hqi_host_ctx_zmq(w->handle.ctx, &o.zmq, err);
+    return r < 0 ? r : hqi_net_link_new(&w->link, &o, err);
+}
+
+static int make_link(struct hq_worker *w, hq_error *err)
+{
+    int r = hqi_net_keys_random(&w->uid, sizeof w->uid);
     if (r < 0)
         return hqi_base_error_set(err, r, where, "no random numbers can be had");
-    r = hqi_host_ctx_zmq(w->handle.ctx, &o.zmq, err);
-    if (r >= 0)
-        r = hqi_net_link_new(&w->link, &o, err);
+    r = hqi_worker_worker_connect(w, err);
     if (r < 0)
         return r;
     uint64_t now = hqi_worker_now(w).mono_ns;

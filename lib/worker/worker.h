@@ -3,6 +3,8 @@
  * directory.
  *
  *     CONNECTING -> RUNNING -> (FINISHING ->) ENDING -> ENDED
+ *                    |   ^
+ *                   SEARCHING
  *
  * Inputs (frames of the server, items of the helpers, timers) go to lib/tasks/; hqi_worker_effects_pump carries what
  * it wants back to both. */
@@ -24,6 +26,7 @@
 enum worker_phase {
     PHASE_CONNECTING,
     PHASE_RUNNING,
+    PHASE_SEARCHING, /* the server is lost, and may come back: tasks go on */
     PHASE_FINISHING, /* the server is lost: running tasks may end */
     PHASE_ENDING,    /* tasks are being killed, helpers asked to end */
     PHASE_ENDED
@@ -44,6 +47,14 @@ struct worker_answers {
     struct bytes out;
 };
 
+/* Of a worker whose server is lost. */
+struct worker_search {
+    struct list kept;     /* of struct worker_frame; owned: what the server never acknowledged, in order */
+    uint64_t kept_bytes;
+    uint64_t until_ns;    /* it gives up then, unless tasks run */
+    bool lacking;         /* there was no memory to keep something */
+};
+
 struct hq_worker {
     struct handle handle;       /* first: the ctx frees it */
     const struct alloc *alloc;  /* of the ctx */
@@ -60,14 +71,21 @@ struct hq_worker {
     bool keep_affinity;
     struct bytes hq_path;       /* in mem; empty: unknown */
     struct reach reach;
+    const char *server_dir;     /* in mem; where `reach` is from; NULL: it was given */
+    char server_uid[64];        /* of the server that it is registered with */
+    uint64_t server_epoch;
+    uint8_t token[HQI_TOKEN_BYTES];
+    bool has_token;             /* that server may take it back */
+    struct worker_search search;
     struct worker_config *config; /* owned */
     struct hq_doc *info;        /* owned: config as hq_tools_worker_info shows it */
     struct tasks *tasks;        /* owned */
     struct worker_helper helpers[MAX_HELPERS];
     uint32_t n_helpers;
     struct worker_answers answers;
-    struct link *link;          /* owned */
-    bool link_over;             /* it has ended: nothing may be sent */
+    uint64_t uid;               /* random, of this worker */
+    struct link *link;          /* owned; NULL: none, while searching and at the end */
+    bool link_over;             /* it has ended, or has not begun: nothing may be sent */
     bool is_down;               /* dropped, perhaps to be resumed */
     bool holds;                 /* the window is full */
     struct backlog backlog;
@@ -134,11 +152,27 @@ void hqi_worker_orphans_kill(struct hq_worker *w, uint32_t helper);
 void hqi_worker_effects_pump(struct hq_worker *w);
 void hqi_worker_effects_on_timer(struct loop_timer *t);
 
+/* ---- worker.c ---- */
+int hqi_worker_worker_connect(struct hq_worker *w, hq_error *err); /* a link to w->reach; resolving may block */
+
 /* ---- server.c: the session with the server ---- */
 extern const struct link_ops hqi_worker_server_ops;
 void hqi_worker_server_on_connect(struct loop_timer *t);
 void hqi_worker_server_on_retry(struct loop_timer *t);
 int hqi_worker_server_send(struct hq_worker *w, const struct from_worker *m, hq_error *err);
+int hqi_worker_server_register(struct hq_worker *w, const struct attach *a, hq_error *err); /* NULL: as a new worker */
+
+/* ---- search.c: the server is lost, and may come back ---- */
+void hqi_worker_search_init(struct hq_worker *w);
+void hqi_worker_search_fini(struct hq_worker *w);
+bool hqi_worker_search_is_meant(const struct hq_worker *w); /* is that what this worker does? */
+void hqi_worker_search_begin(struct hq_worker *w);
+void hqi_worker_search_look(struct hq_worker *w);                             /* by timer: where is it now? */
+void hqi_worker_search_on_open(struct hq_worker *w, const struct welcome *welcome);
+void hqi_worker_search_on_end(struct hq_worker *w, int code, const char *text);
+void hqi_worker_search_done(struct hq_worker *w, const struct registered *r); /* it was taken back */
+void hqi_worker_search_retry(struct hq_worker *w);                            /* what memory was lacking for */
+int hqi_worker_search_keep(struct hq_worker *w, struct bytes payload);        /* for the next session. HQ_ENOMEM */
 
 /* ---- end.c ---- */
 /* Begins to end; the first reason counts. `text`: copied. */
@@ -149,6 +183,7 @@ void hqi_worker_end_on_timer(struct loop_timer *t);
 void hqi_worker_end_on_limit(struct loop_timer *t);
 
 /* ---- info.c ---- */
+void hqi_worker_info_set_lost(struct hq_worker *w); /* the server has chosen */
 int hqi_worker_info_make(struct hq_doc **ret, const struct alloc *a, const struct worker_config *config, hq_error *err);
 
 #endif

@@ -202,7 +202,7 @@ struct worker_config *sample_config(struct sample *s)
     c->listen_address = sample_text(s, 20);
     c->manager_job_id = sample_text(s, 8);
     c->manager = (uint8_t)sample_below(s, 3);
-    c->on_server_lost = (uint8_t)(1 + sample_below(s, 2));
+    c->on_server_lost = (uint8_t)(1 + sample_below(s, LOST_AS_SERVER));
     c->pid = (uint32_t)sample_wide(s);
     c->min_utilization = sample_below(s, 10001);
     c->heartbeat_ms = sample_wide(s);
