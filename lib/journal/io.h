@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "hqcore/error.h"
+
 struct journal_io {
     int (*open)(void *user, const char *path, int flags); /* O_CLOEXEC is added; new files are 0600 */
     int (*close)(void *user, int fd);
@@ -22,5 +24,8 @@ struct journal_io {
 };
 
 extern const struct journal_io hqi_journal_io_system;
+
+/* HQ_EJOURNAL, "<text>: No space left on device (os error 28)". */
+int hqi_journal_io_error(hq_error *err, int sys, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -23,9 +23,9 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "hqcore/error.h"
 #include "journal/io.h"
+#include "journal/record.h"
 
 struct journal;
 
@@ -41,6 +41,7 @@ struct journal;
 
 struct journal_options {
     const struct alloc *alloc;    /* of the owner; for what its own thread allocates */
+    const struct alloc *writer;   /* for what both threads use; NULL: malloc. Safe in both threads */
     const struct journal_io *io;  /* NULL: the system's */
     uint64_t flush_ms;            /* 0: JOURNAL_FLUSH_MS */
     uint64_t compact_bytes;       /* no compaction by itself below this size of the file; 0: COMPACT_MIN_BYTES (compact.h) */
@@ -55,11 +56,6 @@ struct journal_options {
  * by whom; HQ_EVERSION: of a newer format; HQ_ENOMEM. Each text names the path and what to do. */
 int hqi_journal_journal_open(struct journal **ret, const char *path, const struct journal_options *o, hq_error *err);
 
-struct journal_record {
-    uint64_t position;   /* of its last fact */
-    struct bytes bytes;  /* borrowed until the next call */
-    uint64_t offset;     /* of its frame in the file, for messages */
-};
 /* The records in order; memory for one at a time. 1: *ret is set; 0: that was the last one. HQ_EJOURNAL: damage that good
  * records follow (with its offset, and that `hq journal repair` can tell what would be lost), or the file cannot be read. */
 int hqi_journal_journal_next(struct journal *j, struct journal_record *ret, hq_error *err);
@@ -85,14 +81,16 @@ uint64_t hqi_journal_journal_written(const struct journal *j);
 uint64_t hqi_journal_journal_synced(const struct journal *j);
 void hqi_journal_journal_want_sync(struct journal *j); /* all that was appended so far, as soon as may be */
 
-/* true once after written, synced, the error or the count of compactions changed: what a loop_source answers as ready(). */
-bool hqi_journal_journal_changed(struct journal *j);
+/* Written, synced, the error or the count of compactions changed since look(): what a loop_source answers as ready(), and what
+ * its run() calls before it asks for them. */
+bool hqi_journal_journal_changed(const struct journal *j);
+void hqi_journal_journal_look(struct journal *j);
 /* Hold mutations and acknowledgements: it is failing, or too much is unsynced. */
 bool hqi_journal_journal_full(const struct journal *j);
 /* HQ_OK, or HQ_EJOURNAL with the system's reason: the disk is full, the device fails. Nothing is lost, nothing is durable; the
  * writer tries again every second and the error goes when it succeeds. HQ_EEXIST: another server has taken the journal
  * over; that does not go. */
-int hqi_journal_journal_error(const struct journal *j, hq_error *err);
+int hqi_journal_journal_error(struct journal *j, hq_error *err);
 
 /* ---- compaction: by the writer's thread, between batches ---- */
 
@@ -105,7 +103,7 @@ struct journal_compactions {
     uint64_t before, after; /* bytes, of the last one that ended, asked for or not */
 };
 /* The result of the last one: HQ_OK, or why the file was left as it was. */
-int hqi_journal_journal_compactions(const struct journal *j, struct journal_compactions *ret, hq_error *err);
+int hqi_journal_journal_compactions(struct journal *j, struct journal_compactions *ret, hq_error *err);
 
 /* ---- ending ---- */
 

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* journal.c - see journal.h: opening and reading, and the one thread, with what the two threads share.
+ *
+ * What they share is behind `mutex`, which nobody holds while the disk works, or is an atomic counter. The owner fills `queue`; the
+ * writer takes all of it at once, so that whatever came while it wrote or synced is the next batch. */
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "journal/reader.h"
+#include "journal/writer.h"
+
+static const char where[] = "journal";
+
+#define BLOCK_BYTES (32u << 10) /* of frames in one allocation; a batch of results has some 100 bytes to 64 kB */
+#define LOCK_SUFFIX ".lock"
+#define DRAFT_SUFFIX ".tmp"
+
+enum stage { STAGE_READING, STAGE_READ, STAGE_RUNNING, STAGE_ENDED };
+
+struct journal {
+    const struct alloc *alloc;
+    struct journal_options opt;
+    enum stage stage;
+    char *path, *lock_path, *draft_path; /* owned */
+    char uid[UID_BYTES];
+    struct lock lock;
+    struct reader reader;
+    struct writer writer;       /* the writer's, while it runs */
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* of all that follows, up to the counters */
+    pthread_cond_t work;
+    struct list queue; /* owned: blocks */
+    bool want_sync, stop;
+    hq_error error; /* .code HQ_OK: none */
+
+    atomic_uint_least64_t written, synced, appended, freed; /* positions, and bytes in memory: the difference of the last two */
+    atomic_bool changed, failing;
+};
+
+/* "<what> event log file at `PATH`: <text>" */
+static int name(const struct journal *j, const char *what, int code, hq_error *err)
+{
+    char text[sizeof err->text];
+    if (!err || code == HQ_ENOMEM)
+        return code;
+    memcpy(text, err->text, sizeof text);
+    int sys = err->sys;
+    hqi_base_error_set(err, code, where, "%s event log file at `%.140s`: %s", what, j->path, text);
+    err->sys = sys;
+    return code;
+}
+
+static int name_open(const struct journal *j, int code, hq_error *err)
+{
+    return name(j, "Cannot open", code, err);
+}
+
+/* ---- opening ---- */
+
+static char *join(const struct alloc *a, const char *path, const char *suffix)
+{
+    size_t n = strlen(path), m = strlen(suffix);
+    char *p = hqi_base_alloc_get(a, n + m + 1);
+    if (p) {
+        memcpy(p, path, n);
+        memcpy(p + n, suffix, m + 1);
+    }
+    return p;
+}
+
+static bool init_shared(struct journal *j)
+{
+    pthread_condattr_t attr;
+    if (pthread_condattr_init(&attr) != 0)
+        return false;
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    bool ok = pthread_mutex_init(&j->mutex, NULL) == 0;
+    if (ok && pthread_cond_init(&j->work, &attr) != 0) {
+        pthread_mutex_destroy(&j->mutex);
+        ok = false;
+    }
+    pthread_condattr_destroy(&attr);
+    return ok;
+}
+
+static struct journal *make(const char *path, const struct journal_options *o)
+{
+    struct journal *j = hqi_base_alloc_zero(o->alloc, 1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->alloc = o->alloc;
+    j->opt = *o;
+    if (!j->opt.io)
+        j->opt.io = &hqi_journal_io_system;
+    if (!j->opt.writer)
+        j->opt.writer = &hqi_base_alloc_libc;
+    if (j->opt.flush_ms == 0)
+        j->opt.flush_ms = JOURNAL_FLUSH_MS;
+    j->path = join(j->alloc, path, "");
+    j->lock_path = join(j->alloc, path, LOCK_SUFFIX);
+    j->draft_path = join(j->alloc, path, DRAFT_SUFFIX);
+    j->lock.fd = -1;
+    list_init(&j->queue);
+    j->writer = (struct writer){.alloc = j->opt.writer, .io = j->opt.io, .lock = &j->lock, .fd = -1};
+    list_init(&j->writer.blocks);
+    if (!j->path || !j->lock_path || !j->draft_path || !init_shared(j)) {
+        hqi_base_alloc_free(j->alloc, j->path);
+        hqi_base_alloc_free(j->alloc, j->lock_path);
+        hqi_base_alloc_free(j->alloc, j->draft_path);
+        hqi_base_alloc_free(j->alloc, j);
+        return NULL;
+    }
+    j->writer.path = j->path;
+    j->writer.draft = j->draft_path;
+    j->writer.uid = j->uid;
+    return j;
+}
+
+/* The file first, so that a directory or a path that does not exist leaves no lock file behind. */
+static int open_file(struct journal *j, hq_error *err)
+{
+    const struct journal_io *io = j->opt.io;
+    uint64_t size;
+    j->writer.fd = io->open(io->user, j->path, O_RDWR | O_CREAT);
+    if (j->writer.fd < 0)
+        return hqi_journal_io_error(err, errno, "it cannot be opened for writing");
+    if (io->size(io->user, j->writer.fd, &size) < 0)
+        return hqi_journal_io_error(err, errno, "it is not a file");
+    return HQ_OK;
+}
+
+int hqi_journal_journal_open(struct journal **ret, const char *path, const struct journal_options *o, hq_error *err)
+{
+    struct journal *j = make(path, o);
+    if (!j)
+        return hqi_base_error_nomem(err, where);
+    int r = open_file(j, err);
+    if (r >= 0)
+        r = hqi_journal_lock_take(&j->lock, j->lock_path, err);
+    if (r >= 0)
+        r = hqi_journal_reader_init(&j->reader, j->alloc, j->opt.io, j->writer.fd, err);
+    if (r < 0) {
+        name_open(j, r, err);
+        hqi_journal_journal_free(j);
+        return r;
+    }
+    memcpy(j->uid, j->reader.header.uid, sizeof j->uid);
+    *ret = j;
+    return HQ_OK;
+}
+
+int hqi_journal_journal_next(struct journal *j, struct journal_record *ret, hq_error *err)
+{
+    if (j->stage == STAGE_READ)
+        return 0;
+    if (j->stage != STAGE_READING)
+        return hqi_base_error_set(err, HQ_ESTATE, where, "the journal was read already");
+    int r = hqi_journal_reader_next(&j->reader, ret, err);
+    if (r == 0)
+        j->stage = STAGE_READ;
+    return r < 0 ? name_open(j, r, err) : r;
+}
+
+uint64_t hqi_journal_journal_torn(const struct journal *j, uint64_t *offset)
+{
+    *offset = j->reader.offset;
+    return j->reader.torn;
+}
+
+const char *hqi_journal_journal_uid(const struct journal *j)
+{
+    return j->uid;
+}
+
+const char *hqi_journal_journal_path(const struct journal *j)
+{
+    return j->path;
+}
+
+/* ---- the writer's thread ---- */
+
+struct orders {
+    bool sync, stop;
+};
+
+static bool has_orders(const struct journal *j)
+{
+    return !list_empty(&j->queue) || j->want_sync || j->stop;
+}
+
+static void wait_until(struct journal *j, uint64_t at_ns)
+{
+    struct timespec t = {.tv_sec = (time_t)(at_ns / HQI_SEC), .tv_nsec = (long)(at_ns % HQI_SEC)};
+    if (at_ns == UINT64_MAX)
+        pthread_cond_wait(&j->work, &j->mutex);
+    else
+        pthread_cond_timedwait(&j->work, &j->mutex, &t);
+}
+
+/* Waits for something to do, at most until `at_ns`; takes it. Nothing new is also possible. */
+static struct orders take_orders(struct journal *j, uint64_t at_ns)
+{
+    pthread_mutex_lock(&j->mutex);
+    if (!has_orders(j) && hqi_base_clock_now().mono_ns < at_ns)
+        wait_until(j, at_ns);
+    struct orders o = {j->want_sync, j->stop};
+    hqi_journal_writer_take(&j->writer, &j->queue);
+    j->want_sync = false;
+    pthread_mutex_unlock(&j->mutex);
+    return o;
+}
+
+static void tell(struct journal *j)
+{
+    const struct writer *w = &j->writer;
+    bool failing = w->error.code != HQ_OK;
+    bool news = atomic_load(&j->written) != w->written || atomic_load(&j->synced) != w->synced ||
+                atomic_load(&j->failing) != failing;
+    pthread_mutex_lock(&j->mutex);
+    j->error = w->error;
+    pthread_mutex_unlock(&j->mutex);
+    atomic_store(&j->freed, w->freed);
+    atomic_store(&j->failing, failing);
+    atomic_store(&j->written, w->written);
+    atomic_store(&j->synced, w->synced);
+    if (news && !atomic_exchange(&j->changed, true) && j->opt.wake)
+        j->opt.wake(j->opt.user);
+}
+
+static void *run(void *user)
+{
+    struct journal *j = user;
+    struct writer *w = &j->writer;
+    struct orders o = {.stop = false};
+    bool sync = false;                 /* wanted, and not done */
+    uint64_t flush_at = UINT64_MAX;    /* when what is unsynced is due */
+    while (!o.stop) {
+        uint64_t at = w->error.code ? w->retry_at : flush_at;
+        o = take_orders(j, w->lost ? UINT64_MAX : at);
+        uint64_t now = hqi_base_clock_now().mono_ns;
+        if (!hqi_journal_writer_idle(w) && flush_at == UINT64_MAX)
+            flush_at = now + j->opt.flush_ms * HQI_MS;
+        sync = sync || o.sync || o.stop || now >= flush_at;
+        hqi_journal_writer_round(w, now, sync, o.stop);
+        if (hqi_journal_writer_idle(w)) {
+            sync = false;
+            flush_at = UINT64_MAX;
+        }
+        tell(j);
+    }
+    return NULL;
+}
+
+/* ---- starting and stopping ---- */
+
+static int start_thread(struct journal *j, hq_error *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the thread; the caller's own is put back */
+    int sys = pthread_create(&j->thread, NULL, run, j);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (sys)
+        return hqi_base_error_set(err, HQ_ELIMIT, where, "no thread can be started for the journal; raise `ulimit -u`");
+    pthread_setname_np(j->thread, "hq-journal");
+    return HQ_OK;
+}
+
+static int prepare(struct journal *j, const char *uid, hq_error *err)
+{
+    struct writer *w = &j->writer;
+    const struct reader *in = &j->reader;
+    w->salt = in->header.salt;
+    if (!in->headless)
+        return hqi_journal_writer_open(w, in->offset, in->last, j->lock.taken_over, err);
+    snprintf(j->uid, sizeof j->uid, "%s", uid);
+    return hqi_journal_writer_create(w, err);
+}
+
+int hqi_journal_journal_start(struct journal *j, const char *uid, hq_error *err)
+{
+    if (j->stage != STAGE_READ)
+        return hqi_base_error_set(err, HQ_ESTATE, where, "the journal was not read to its end, or started before");
+    int r = prepare(j, uid, err);
+    if (r < 0)
+        return name_open(j, r, err);
+    hqi_journal_reader_fini(&j->reader);
+    atomic_store(&j->written, j->writer.written);
+    atomic_store(&j->synced, j->writer.synced);
+    r = start_thread(j, err);
+    if (r >= 0)
+        j->stage = STAGE_RUNNING;
+    return r;
+}
+
+int hqi_journal_journal_stop(struct journal *j, hq_error *err)
+{
+    if (j->stage != STAGE_RUNNING)
+        return HQ_OK;
+    pthread_mutex_lock(&j->mutex);
+    j->stop = true;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->mutex);
+    pthread_join(j->thread, NULL);
+    j->stage = STAGE_ENDED;
+    return hqi_journal_journal_error(j, err);
+}
+
+static void free_queue(struct journal *j)
+{
+    for (struct list *l; (l = list_pop_front(&j->queue));)
+        hqi_base_alloc_free(j->opt.writer, hqi_container(l, struct block, link));
+}
+
+static void free_rest(struct journal *j)
+{
+    hqi_journal_reader_fini(&j->reader);
+    hqi_base_alloc_free(j->alloc, j->path);
+    hqi_base_alloc_free(j->alloc, j->lock_path);
+    hqi_base_alloc_free(j->alloc, j->draft_path);
+    hqi_base_alloc_free(j->alloc, j);
+}
+
+void hqi_journal_journal_free(struct journal *j)
+{
+    if (!j)
+        return;
+    hqi_journal_journal_stop(j, NULL);
+    free_queue(j);
+    hqi_journal_writer_fini(&j->writer);
+    hqi_journal_lock_give(&j->lock);
+    pthread_cond_destroy(&j->work);
+    pthread_mutex_destroy(&j->mutex);
+    free_rest(j);
+}
+
+/* The writer's thread does not exist here, and may have been anywhere when the process forked: what it works on is left alone. */
+void hqi_journal_journal_free_forked(struct journal *j)
+{
+    if (!j)
+        return;
+    if (j->writer.fd >= 0)
+        j->opt.io->close(j->opt.io->user, j->writer.fd);
+    hqi_journal_lock_give_forked(&j->lock);
+    free_rest(j);
+}
+
+/* ---- appending ---- */
+
+static struct block *last_block(struct journal *j, size_t need)
+{
+    if (list_empty(&j->queue))
+        return NULL;
+    struct block *b = hqi_container(j->queue.prev, struct block, link);
+    return b->room - b->n >= need ? b : NULL;
+}
+
+static struct block *new_block(struct journal *j, size_t need)
+{
+    size_t room = need > BLOCK_BYTES ? need : BLOCK_BYTES;
+    struct block *b = hqi_base_alloc_get(j->opt.writer, sizeof *b + room);
+    if (b)
+        *b = (struct block){.room = room};
+    return b;
+}
+
+static void put_frame(struct block *b, uint64_t position, struct bytes record)
+{
+    hqi_journal_frame_sketch(b->bytes + b->n, position, (uint32_t)record.n);
+    if (record.n)
+        memcpy(b->bytes + b->n + FRAME_HEADER, record.p, record.n);
+    b->n += FRAME_HEADER + record.n;
+    b->position = position;
+}
+
+static uint64_t held(const struct journal *j)
+{
+    return atomic_load(&j->appended) - atomic_load(&j->freed);
+}
+
+int hqi_journal_journal_append(struct journal *j, uint64_t position, struct bytes record, hq_error *err)
+{
+    size_t need = FRAME_HEADER + record.n;
+    if (j->stage != STAGE_RUNNING)
+        return hqi_base_error_set(err, HQ_ESTATE, where, "the journal is not open");
+    if (record.n > RECORD_MAX || held(j) + need > JOURNAL_MAX_BYTES)
+        return hqi_base_error_set(err, HQ_ELIMIT, where,
+                                  "a record of %zu bytes, with %llu not yet on the disk: at most %u, and %u together", record.n,
+                                  (unsigned long long)held(j), RECORD_MAX, JOURNAL_MAX_BYTES);
+    pthread_mutex_lock(&j->mutex);
+    struct block *b = last_block(j, need);
+    if (!b && (b = new_block(j, need)))
+        list_push_back(&j->queue, &b->link);
+    if (b)
+        put_frame(b, position, record);
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->mutex);
+    if (!b)
+        return hqi_base_error_nomem(err, where);
+    atomic_fetch_add(&j->appended, need);
+    return HQ_OK;
+}
+
+/* ---- how far it is ---- */
+
+uint64_t hqi_journal_journal_written(const struct journal *j)
+{
+    return atomic_load(&j->written);
+}
+
+uint64_t hqi_journal_journal_synced(const struct journal *j)
+{
+    return atomic_load(&j->synced);
+}
+
+void hqi_journal_journal_want_sync(struct journal *j)
+{
+    pthread_mutex_lock(&j->mutex);
+    j->want_sync = true;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+bool hqi_journal_journal_changed(const struct journal *j)
+{
+    return atomic_load(&j->changed);
+}
+
+void hqi_journal_journal_look(struct journal *j)
+{
+    atomic_store(&j->changed, false);
+}
+
+bool hqi_journal_journal_full(const struct journal *j)
+{
+    return atomic_load(&j->failing) || held(j) > JOURNAL_FULL_BYTES;
+}
+
+static int copy_error(const struct journal *j, const hq_error *from, hq_error *err)
+{
+    if (from->code == HQ_OK)
+        return HQ_OK;
+    if (err) {
+        *err = *from;
+        name(j, "Cannot write", from->code, err);
+    }
+    return from->code;
+}
+
+int hqi_journal_journal_error(struct journal *j, hq_error *err)
+{
+    if (!atomic_load(&j->failing))
+        return HQ_OK;
+    pthread_mutex_lock(&j->mutex);
+    hq_error e = j->error;
+    pthread_mutex_unlock(&j->mutex);
+    return copy_error(j, &e, err);
+}
