@@ -108,17 +108,9 @@ int hqi_core_commit(struct core *c, struct fact *facts, uint32_t n, hq_error *er
     return HQ_OK;
 }
 
-int hqi_core_core_replay(struct core *c, struct fact *facts, uint32_t n, hq_error *err)
+int hqi_core_core_replay(struct core *c, uint64_t position, struct fact *facts, uint32_t n, hq_error *err)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        int r = hqi_state_check(c->state, &facts[i], err);
-        if (r >= 0)
-            r = hqi_state_reserve(c->state, &facts[i], err);
-        if (r < 0)
-            return r;
-        hqi_state_apply(c->state, &facts[i]);
-    }
-    return HQ_OK;
+    return hqi_state_replay(c->state, position, facts, n, err);
 }
 
 int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid, hq_error *err)

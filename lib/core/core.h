@@ -42,8 +42,9 @@ struct core_options {
 int hqi_core_core_new(struct core **ret, const struct core_options *o, hq_error *err);
 void hqi_core_core_free(struct core *c);
 const struct state *hqi_core_core_state(const struct core *c);
-/* Replays one batch of facts into a core that has not started. HQ_EJOURNAL, HQ_ENOMEM. Takes specs and configs. */
-int hqi_core_core_replay(struct core *c, struct fact *facts, uint32_t n, hq_error *err);
+/* Replays one batch of facts, the last of which is number `position`, into a core that has not started. HQ_EJOURNAL, HQ_ENOMEM.
+ * Takes specs and configs. */
+int hqi_core_core_replay(struct core *c, uint64_t position, struct fact *facts, uint32_t n, hq_error *err);
 /* After new (or replay): epoch = state's + 1; applies SERVER_START. uid: of the access file, unless the state has one. Workers
  * that are not recorded lost, and their tasks, then have some time to come back. */
 int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid, hq_error *err);

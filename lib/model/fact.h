@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "hqcore/types.h"
 #include "model/config.h"
+#include "model/resource.h"
 #include "model/spec.h"
 
 struct key { /* idempotency key of a mutating command; all zero: none */
@@ -73,6 +74,23 @@ struct end_group {
     uint32_t n_texts;
 };
 
+/* What a worker had of one class, as far as it does not follow from the attempts it has. */
+struct class_trace {
+    uint32_t class;
+    bool blocked;
+    uint32_t rate_x16;
+    uint64_t rate_ms;
+};
+
+struct worker_trace {
+    hq_worker_id worker;
+    bool has_last;
+    hq_task_id last_task;
+    uint64_t last_ms, idle_since_ms;
+    const struct class_trace *classes; /* in their order */
+    uint32_t n_classes;
+};
+
 enum fact_kind { /* stored: never renumbered */
     FACT_SERVER_START = 1,
     FACT_JOB_OPEN = 2,
@@ -90,8 +108,10 @@ enum fact_kind { /* stored: never renumbered */
     FACT_STARTED = 14,
     FACT_ENDED = 15,
     FACT_CRASHED = 16,
-    FACT_WORKER_BACK = 17,
-    FACT_ADOPT = 18
+    FACT_CLASS = 17,  /* these two only compaction makes: the rest of a submit that was dropped, */
+    FACT_REMAINS = 18, /* and the rest of everything else */
+    FACT_WORKER_BACK = 19,
+    FACT_ADOPT = 20
 };
 
 struct fact {
@@ -163,6 +183,15 @@ struct fact {
             const struct end_group *groups;
             uint32_t n_groups;
         } ended;
+        struct { /* a class of requests, which keeps its id although nothing that asks for it is left */
+            const struct resource_request *request;
+        } class;
+        struct { /* what the facts up to here would have left behind, of which some are no longer there: how many ids were
+                  * given, and of each worker what cannot be told from the others. Ended workers without a trace are gone */
+            uint32_t jobs, submits, workers;
+            const struct worker_trace *traces; /* ascending */
+            uint32_t n_traces;
+        } remains;
     } u;
 };
 

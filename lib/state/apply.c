@@ -8,6 +8,7 @@
 #include "state/attempt.h"
 #include "state/cancel.h"
 #include "state/job.h"
+#include "state/remains.h"
 #include "state/submit.h"
 #include "state/worker.h"
 
@@ -40,6 +41,8 @@ void hqi_state_apply(struct state *s, struct fact *f)
         [FACT_STARTED] = hqi_state_attempt_apply_started,
         [FACT_ENDED] = hqi_state_attempt_apply_ended,
         [FACT_CRASHED] = hqi_state_attempt_apply_crashed,
+        [FACT_CLASS] = hqi_state_remains_apply_class,
+        [FACT_REMAINS] = hqi_state_remains_apply,
         [FACT_WORKER_BACK] = hqi_state_worker_apply_back,
         [FACT_ADOPT] = hqi_state_attempt_apply_adopt,
     };

@@ -6,10 +6,10 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "state/queue.h"
+#include "state/remains.h"
 #include "state/submit.h"
 
 #define WHERE "state"
-#define MAX_SUBMITS HQI_MAX_JOBS /* ids given, so that a damaged one does not ask for gigabytes */
 #define MAX_HANDOUT (1u << 20)   /* tasks in one fact; honest ones have fewer than 100,000 */
 #define MAX_SIGNAL 64u
 
@@ -343,6 +343,8 @@ int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err)
         [FACT_STARTED] = check_started,
         [FACT_ENDED] = check_ended,
         [FACT_CRASHED] = check_tasks,
+        [FACT_CLASS] = hqi_state_remains_check_class,
+        [FACT_REMAINS] = hqi_state_remains_check,
         [FACT_WORKER_BACK] = check_back,
         [FACT_ADOPT] = check_handout,
     };

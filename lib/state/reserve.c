@@ -11,6 +11,7 @@
 #include "state/job.h"
 #include "state/queue.h"
 #include "state/rclass.h"
+#include "state/remains.h"
 #include "state/submit.h"
 #include "state/worker.h"
 
@@ -160,8 +161,9 @@ int hqi_state_reserve(struct state *s, const struct fact *f, hq_error *err)
     static bool (*const table[])(struct state *, const struct fact *) = {
         [FACT_JOB_OPEN] = reserve_open,     [FACT_SUBMIT] = reserve_submit,
         [FACT_JOB_CANCEL] = reserve_cancel, [FACT_WORKER_JOIN] = reserve_join,
-        [FACT_HANDOUT] = reserve_handout,   [FACT_WORKER_BACK] = reserve_back,
-        [FACT_ADOPT] = reserve_handout,
+        [FACT_HANDOUT] = reserve_handout,   [FACT_CLASS] = hqi_state_remains_reserve_class,
+        [FACT_ADOPT] = reserve_handout,     [FACT_REMAINS] = hqi_state_remains_reserve,
+        [FACT_WORKER_BACK] = reserve_back,
     }; /* the others need no memory */
     hqi_state_reserve_drop(s);
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind] || table[f->kind](s, f))

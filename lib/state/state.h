@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -240,13 +241,18 @@ void hqi_state_state_free(struct state *s);
 
 /* All memory that apply(fact) needs; on HQ_ENOMEM the state means the same as before. Cheap to repeat. A
  * reservation serves the next apply, of the same fact: the next reserve drops it. Only JOB_OPEN, SUBMIT, JOB_CANCEL (its reason),
- * WORKER_JOIN, WORKER_BACK, HANDOUT and ADOPT need any; for all others it cannot fail and need not be asked. */
+ * WORKER_JOIN, WORKER_BACK, HANDOUT, ADOPT, CLASS and REMAINS need any; for all others it cannot fail and need not be asked. */
 int hqi_state_reserve(struct state *s, const struct fact *f, hq_error *err);
 /* Precondition: reserve succeeded, and decide (or a journal of decided facts) vouches for ids. Takes f's spec and config
  * (and sets the pointers to NULL). */
 void hqi_state_apply(struct state *s, struct fact *f);
 /* For facts from outside (journal): is it one that decide could have made in this state? HQ_EJOURNAL with the reason. */
 int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err);
+/* One record of a journal, whose last fact is number `position`: checks, reserves and applies its facts. Numbers may have gaps, never go back. HQ_EJOURNAL, HQ_ENOMEM: the state is then good for nothing but free. */
+int hqi_state_replay(struct state *s, uint64_t position, struct fact *facts, uint32_t n, hq_error *err);
+/* FACT_REMAINS of this state, number s->position, for a journal that lacks some of its facts. `keep`: bit per worker id, those
+ * that stay (all that have not ended must); NULL: all. Arrays in `mem`. false: no memory. */
+bool hqi_state_remains_make(const struct state *s, const uint8_t *keep, struct arena *mem, struct fact *ret);
 /* Equal for equal states; walks everything (tests, simulator). Error texts do not count: they may be
  * lost to a full memory. */
 uint64_t hqi_state_digest(const struct state *s);

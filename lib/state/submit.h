@@ -5,6 +5,8 @@
 
 #include "state/state.h"
 
+#define MAX_SUBMITS HQI_MAX_JOBS /* ids given, so that a damaged one does not ask for gigabytes */
+
 #define COLUMN_START_MAX ((1ull << 40) - 1) /* of start_ms; stands for: this late or later, see exception */
 #define COLUMN_DURATION_MAX UINT32_MAX
 #define COLUMN_VARIANTS 32u

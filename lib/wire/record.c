@@ -5,6 +5,7 @@
  * version. A fact of a kind that this version does not know is never skipped: state would drift. */
 #include "wire/record.h"
 
+#include "wire/columns.h"
 #include "wire/config.h"
 #include "wire/groups.h"
 #include "wire/record.pb-c.h"
@@ -142,6 +143,56 @@ static void make_ended(struct encode *e, Hqcore__Fact *m, const struct fact *f)
     m->ended->groups = hqi_wire_groups_make_ends(e, f->u.ended.groups, f->u.ended.n_groups);
 }
 
+static void make_class(struct encode *e, Hqcore__Fact *m, const struct fact *f)
+{
+    m->request_class = hqi_wire_pb_message(e, &hqcore__class_fact__descriptor);
+    if (m->request_class)
+        m->request_class->request = hqi_wire_spec_make_request(e, f->u.class.request);
+}
+
+static void fill_trace(struct encode *e, Hqcore__WorkerTrace *m, const struct worker_trace *t)
+{
+    uint32_t n = t->n_classes;
+    uint32_t *classes = hqi_wire_pb_array(e, n, sizeof *classes), *rates = hqi_wire_pb_array(e, n, sizeof *rates);
+    uint32_t *blocked = hqi_wire_pb_array(e, n, sizeof *blocked);
+    uint64_t *times = hqi_wire_pb_array(e, n, sizeof *times);
+    m->worker = t->worker.n;
+    m->has_last = t->has_last;
+    m->last_job = t->last_task.job.n;
+    m->last_task = t->last_task.index;
+    m->last_ms = t->last_ms;
+    m->idle_since_ms = t->idle_since_ms;
+    for (uint32_t i = 0; i < n && !e->failed; i++) {
+        classes[i] = t->classes[i].class;
+        blocked[i] = t->classes[i].blocked;
+        rates[i] = t->classes[i].rate_x16;
+        times[i] = t->classes[i].rate_ms;
+    }
+    if (n == 0 || e->failed)
+        return;
+    m->n_classes = m->n_rates_ms = n;
+    m->classes = classes;
+    m->rates_ms = times;
+    m->blocked = hqi_wire_columns_kept32(blocked, n);
+    m->n_blocked = m->blocked ? n : 0;
+    m->rates_x16 = hqi_wire_columns_kept32(rates, n);
+    m->n_rates_x16 = m->rates_x16 ? n : 0;
+}
+
+static void make_remains(struct encode *e, Hqcore__Fact *m, const struct fact *f)
+{
+    Hqcore__RemainsFact *b = m->remains = hqi_wire_pb_message(e, &hqcore__remains_fact__descriptor);
+    if (!b)
+        return;
+    b->jobs = f->u.remains.jobs;
+    b->submits = f->u.remains.submits;
+    b->workers = f->u.remains.workers;
+    b->n_traces = f->u.remains.n_traces;
+    b->traces = hqi_wire_pb_list(e, &hqcore__worker_trace__descriptor, b->n_traces);
+    for (size_t i = 0; i < b->n_traces && !e->failed; i++)
+        fill_trace(e, b->traces[i], &f->u.remains.traces[i]);
+}
+
 /* ---- decoding ---- */
 
 static bool read_job_id(struct decode *d, uint32_t job, hq_job_id *ret)
@@ -258,6 +309,50 @@ static bool read_ended(struct decode *d, const Hqcore__Fact *m, struct fact *f)
            hqi_wire_groups_read_ends(d, b->groups, b->n_groups, &f->u.ended.groups, &f->u.ended.n_groups);
 }
 
+static bool read_class(struct decode *d, const Hqcore__Fact *m, struct fact *f)
+{
+    struct resource_request *r = hqi_wire_pb_get(d, 1, sizeof *r);
+    f->u.class.request = r;
+    return r && hqi_wire_spec_read_request(d, m->request_class->request, r);
+}
+
+static bool read_trace(struct decode *d, const Hqcore__WorkerTrace *m, struct worker_trace *ret)
+{
+    size_t n = m->n_classes;
+    const uint32_t *rates;
+    const uint8_t *blocked;
+    struct class_trace *v = hqi_wire_pb_get(d, n, sizeof *v);
+    if (!v || !read_worker_id(d, m->worker, &ret->worker) ||
+        !hqi_wire_columns_length(d, "WorkerTrace.rates_ms", m->n_rates_ms, n) ||
+        !hqi_wire_columns_narrow8(d, "WorkerTrace.blocked", m->blocked, m->n_blocked, n, 1, &blocked) ||
+        !hqi_wire_columns_filled32(d, "WorkerTrace.rates_x16", m->rates_x16, m->n_rates_x16, n, &rates))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        v[i] = (struct class_trace){m->classes[i], blocked[i], rates[i], m->rates_ms[i]};
+    ret->has_last = m->has_last;
+    ret->last_task = (hq_task_id){{m->last_job}, m->last_task};
+    ret->last_ms = m->last_ms;
+    ret->idle_since_ms = m->idle_since_ms;
+    ret->classes = v;
+    ret->n_classes = (uint32_t)n;
+    return true;
+}
+
+static bool read_remains(struct decode *d, const Hqcore__Fact *m, struct fact *f)
+{
+    const Hqcore__RemainsFact *b = m->remains;
+    struct worker_trace *v = hqi_wire_pb_get(d, b->n_traces, sizeof *v);
+    for (size_t i = 0; v && i < b->n_traces; i++)
+        if (!read_trace(d, b->traces[i], &v[i]))
+            return false;
+    f->u.remains.jobs = b->jobs;
+    f->u.remains.submits = b->submits;
+    f->u.remains.workers = b->workers;
+    f->u.remains.traces = v;
+    f->u.remains.n_traces = (uint32_t)b->n_traces;
+    return v;
+}
+
 static const struct {
     void (*make)(struct encode *e, Hqcore__Fact *m, const struct fact *f);
     bool (*read)(struct decode *d, const Hqcore__Fact *m, struct fact *f);
@@ -278,6 +373,8 @@ static const struct {
     [FACT_STARTED] = {make_started, read_started},
     [FACT_ENDED] = {make_ended, read_ended},
     [FACT_CRASHED] = {make_tasks, read_tasks},
+    [FACT_CLASS] = {make_class, read_class},
+    [FACT_REMAINS] = {make_remains, read_remains},
     [FACT_WORKER_BACK] = {make_worker_back, read_worker_back},
     [FACT_ADOPT] = {make_tasks, read_tasks},
 };

@@ -168,9 +168,9 @@ static bool read_variant(struct decode *d, const Hqcore__RequestVariant *in, str
     return v;
 }
 
-static bool read_request(struct decode *d, const Hqcore__ResourceRequest *in, struct resource_request *ret)
+bool hqi_wire_spec_read_request(struct decode *d, const Hqcore__ResourceRequest *in, struct resource_request *ret)
 {
-    if (!hqi_wire_pb_given(d, "Spec.request", in) ||
+    if (!hqi_wire_pb_given(d, "ResourceRequest", in) ||
         !hqi_wire_pb_count(d, "ResourceRequest.variants", in->n_variants, HQI_MAX_VARIANTS))
         return false;
     struct request_variant *v = hqi_wire_pb_get(d, in->n_variants, sizeof *v);
@@ -255,7 +255,7 @@ static bool read_into(struct decode *d, const Hqcore__Spec *in, bool tasks, stru
         !read_stdio(d, "Spec.stdout", in->stdout, &s->out) ||
         !read_stdio(d, "Spec.stderr", in->stderr, &s->err) ||
         !hqi_wire_pb_blob(d, "Spec.stdin_data", in->stdin_data, HQI_MAX_MESSAGE, &s->stdin_data) ||
-        !read_request(d, in->request, &s->request) ||
+        !hqi_wire_spec_read_request(d, in->request, &s->request) ||
         !hqi_wire_pb_within(d, "Spec.pin", (uint32_t)in->pin, PIN_NONE, PIN_OMP))
         return false;
     s->priority = in->priority;

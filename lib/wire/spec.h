@@ -21,6 +21,7 @@ bool hqi_wire_spec_read_set(struct decode *d, const char *field, const Hqcore__I
                             struct arena *mem, struct intset *ret);
 
 Hqcore__ResourceRequest *hqi_wire_spec_make_request(struct encode *e, const struct resource_request *r);
+bool hqi_wire_spec_read_request(struct decode *d, const Hqcore__ResourceRequest *in, struct resource_request *ret);
 Hqcore__Stdio *hqi_wire_spec_make_stdio(struct encode *e, const struct stdio_spec *s);
 Hqcore__EnvVar **hqi_wire_spec_make_env(struct encode *e, const struct env_var *v, uint32_t n);
 bool hqi_wire_spec_read_env(struct decode *d, const char *field, Hqcore__EnvVar **in, size_t n,

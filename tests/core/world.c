@@ -57,7 +57,7 @@ static void replay_record(struct core *c, struct bytes in)
     hq_error err;
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     if (hqi_wire_record_decode(&facts, &n, in, &hqi_base_alloc_libc, &mem, &err) < 0 ||
-        hqi_core_core_replay(c, facts, n, &err) < 0)
+        hqi_core_core_replay(c, hqi_core_core_state(c)->position + n, facts, n, &err) < 0)
         fail_msg("%s", err.text);
     hqi_wire_record_drop(facts, n);
     hqi_base_arena_fini(&mem);

@@ -37,7 +37,7 @@ static void *allocate(void *user, void *ptr, size_t size)
 
 /* ---- facts ---- */
 
-static void feed(struct sim *s, struct core *c, struct bytes record)
+static void feed(struct sim *s, struct core *c, struct bytes record, uint64_t position)
 {
     struct arena mem;
     struct fact *facts;
@@ -46,7 +46,7 @@ static void feed(struct sim *s, struct core *c, struct bytes record)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     if (hqi_wire_record_decode(&facts, &n, record, &hqi_base_alloc_libc, &mem, &err) < 0)
         sim_fail(s, "a record cannot be read: %s", err.text);
-    else if (hqi_core_core_replay(c, facts, n, &err) < 0)
+    else if (hqi_core_core_replay(c, position, facts, n, &err) < 0)
         sim_fail(s, "a record cannot be replayed: %s", err.text);
     hqi_wire_record_drop(facts, n);
     hqi_base_arena_fini(&mem);
@@ -64,7 +64,7 @@ static void on_facts(void *user, uint64_t position, const struct fact *facts, ui
         judge_fact(s, &facts[i], position + i);
     if (s->disk.on)
         disk_append(s, hqi_base_buf_bytes(&record), position + n - 1);
-    feed(s, s->server.replica, hqi_base_buf_bytes(&record));
+    feed(s, s->server.replica, hqi_base_buf_bytes(&record), position + n - 1);
     hqi_base_buf_fini(&record);
 }
 
@@ -572,8 +572,8 @@ static void start(struct sim *s)
     v->core = make_core(s, true);
     v->replica = make_core(s, false);
     for (uint32_t i = 0; i < s->disk.n; i++) {
-        feed(s, v->core, (struct bytes){s->disk.records[i].bytes, s->disk.records[i].n});
-        feed(s, v->replica, (struct bytes){s->disk.records[i].bytes, s->disk.records[i].n});
+        feed(s, v->core, (struct bytes){s->disk.records[i].bytes, s->disk.records[i].n}, s->disk.records[i].position);
+        feed(s, v->replica, (struct bytes){s->disk.records[i].bytes, s->disk.records[i].n}, s->disk.records[i].position);
     }
     if (v->epoch)
         judge_restart(s);

@@ -503,6 +503,30 @@ static void fill_job_stop(struct sample *s, struct fact *f)
     f->u.job_cancel.n_active = n;
 }
 
+static void fill_class(struct sample *s, struct fact *f)
+{
+    struct resource_request *r = get(s, 1, sizeof *r);
+    *r = request(s);
+    f->u.class.request = r;
+}
+
+static void fill_remains(struct sample *s, struct fact *f)
+{
+    struct worker_trace *v = get(s, 3, sizeof *v);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct class_trace *classes = get(s, i, sizeof *classes);
+        for (uint32_t k = 0; k < i; k++)
+            classes[k] = (struct class_trace){ordinal(s), sample_bool(s), sample_below(s, 100), sample_wide(s)};
+        v[i] = (struct worker_trace){{1 + ordinal(s)}, sample_bool(s), {{ordinal(s)}, ordinal(s)}, sample_wide(s),
+                                     sample_wide(s), classes, i};
+    }
+    f->u.remains.jobs = ordinal(s);
+    f->u.remains.submits = ordinal(s);
+    f->u.remains.workers = ordinal(s);
+    f->u.remains.traces = v;
+    f->u.remains.n_traces = 3;
+}
+
 static void fill_fact(struct sample *s, struct fact *f)
 {
     switch (f->kind) {
@@ -553,6 +577,12 @@ static void fill_fact(struct sample *s, struct fact *f)
         f->u.ended.worker.n = 1 + ordinal(s);
         f->u.ended.n_groups = sample_below(s, 3);
         f->u.ended.groups = ends(s, f->u.ended.n_groups);
+        break;
+    case FACT_CLASS:
+        fill_class(s, f);
+        break;
+    case FACT_REMAINS:
+        fill_remains(s, f);
         break;
     default:
         f->u.tasks.worker.n = 1 + ordinal(s);
