@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "journal/compact.h"
 #include "journal/reader.h"
 #include "journal/writer.h"
 
@@ -26,6 +27,12 @@ static const char where[] = "journal";
 
 enum stage { STAGE_READING, STAGE_READ, STAGE_RUNNING, STAGE_ENDED };
 
+/* What the writer tells the owner of itself. */
+struct report {
+    hq_error error, compaction_error; /* .code HQ_OK: none */
+    struct journal_compactions compactions;
+};
+
 struct journal {
     const struct alloc *alloc;
     struct journal_options opt;
@@ -35,13 +42,15 @@ struct journal {
     struct lock lock;
     struct reader reader;
     struct writer writer;       /* the writer's, while it runs */
+    struct compactor *compactor; /* owned; the writer's too; NULL: none is under way */
     pthread_t thread;
 
     pthread_mutex_t mutex; /* of all that follows, up to the counters */
     pthread_cond_t work;
     struct list queue; /* owned: blocks */
-    bool want_sync, stop;
-    hq_error error; /* .code HQ_OK: none */
+    bool want_sync, stop, prune;
+    uint32_t compact; /* how often it was asked for */
+    struct report report;
 
     atomic_uint_least64_t written, synced, appended, freed; /* positions, and bytes in memory: the difference of the last two */
     atomic_bool changed, failing;
@@ -104,6 +113,8 @@ static struct journal *make(const char *path, const struct journal_options *o)
         j->opt.io = &hqi_journal_io_system;
     if (!j->opt.writer)
         j->opt.writer = &hqi_base_alloc_libc;
+    if (j->opt.compact_bytes == 0)
+        j->opt.compact_bytes = COMPACT_MIN_BYTES;
     if (j->opt.flush_ms == 0)
         j->opt.flush_ms = JOURNAL_FLUSH_MS;
     j->path = join(j->alloc, path, "");
@@ -189,13 +200,21 @@ const char *hqi_journal_journal_path(const struct journal *j)
 
 /* ---- the writer's thread ---- */
 
-struct orders {
-    bool sync, stop;
+/* What the thread has to do and has found, from one round to the next. */
+struct duty {
+    bool sync;           /* wanted, and not done */
+    bool stop;
+    bool compact, prune; /* wanted, and not begun */
+    uint32_t asked;      /* how often compaction has been, so far */
+    uint32_t serving;    /* what the one under way answers */
+    uint64_t flush_at;   /* when what is unsynced is due */
+    uint64_t look_at;    /* size of the file at which to see whether compaction pays */
+    struct report report;
 };
 
-static bool has_orders(const struct journal *j)
+static bool has_orders(const struct journal *j, const struct duty *d)
 {
-    return !list_empty(&j->queue) || j->want_sync || j->stop;
+    return !list_empty(&j->queue) || j->want_sync || j->stop || j->compact != d->asked;
 }
 
 static void wait_until(struct journal *j, uint64_t at_ns)
@@ -207,56 +226,117 @@ static void wait_until(struct journal *j, uint64_t at_ns)
         pthread_cond_timedwait(&j->work, &j->mutex, &t);
 }
 
-/* Waits for something to do, at most until `at_ns`; takes it. Nothing new is also possible. */
-static struct orders take_orders(struct journal *j, uint64_t at_ns)
+/* Waits for something to do, at most until `at_ns`. */
+static void take_orders(struct journal *j, struct duty *d, uint64_t at_ns)
 {
     pthread_mutex_lock(&j->mutex);
-    if (!has_orders(j) && hqi_base_clock_now().mono_ns < at_ns)
+    if (!has_orders(j, d) && hqi_base_clock_now().mono_ns < at_ns)
         wait_until(j, at_ns);
-    struct orders o = {j->want_sync, j->stop};
+    d->sync = d->sync || j->want_sync;
+    d->stop = j->stop;
+    d->compact = d->compact || j->compact != d->asked;
+    d->prune = d->prune || j->prune;
+    d->asked = j->compact;
+    j->want_sync = j->prune = false;
     hqi_journal_writer_take(&j->writer, &j->queue);
-    j->want_sync = false;
     pthread_mutex_unlock(&j->mutex);
-    return o;
 }
 
-static void tell(struct journal *j)
+static bool has_news(const struct journal *j, const struct duty *d)
 {
     const struct writer *w = &j->writer;
-    bool failing = w->error.code != HQ_OK;
-    bool news = atomic_load(&j->written) != w->written || atomic_load(&j->synced) != w->synced ||
-                atomic_load(&j->failing) != failing;
+    return atomic_load(&j->written) != w->written || atomic_load(&j->synced) != w->synced ||
+           atomic_load(&j->failing) != (w->error.code != HQ_OK) ||
+           j->report.compactions.done != d->report.compactions.done; /* only this thread writes it */
+}
+
+static void tell(struct journal *j, struct duty *d)
+{
+    const struct writer *w = &j->writer;
+    bool news = has_news(j, d);
+    d->report.error = w->error;
     pthread_mutex_lock(&j->mutex);
-    j->error = w->error;
+    j->report = d->report;
     pthread_mutex_unlock(&j->mutex);
     atomic_store(&j->freed, w->freed);
-    atomic_store(&j->failing, failing);
+    atomic_store(&j->failing, w->error.code != HQ_OK);
     atomic_store(&j->written, w->written);
     atomic_store(&j->synced, w->synced);
     if (news && !atomic_exchange(&j->changed, true) && j->opt.wake)
         j->opt.wake(j->opt.user);
 }
 
+/* ---- the thread: compaction ---- */
+
+static void end_compaction(struct journal *j, struct duty *d, const hq_error *e)
+{
+    hqi_journal_compactor_free(j->compactor);
+    j->compactor = NULL;
+    d->report.compaction_error = *e;
+    d->report.compactions.done = d->serving;
+    d->report.compactions.after = j->writer.whole;
+    d->look_at = 2 * j->writer.whole; /* so that all looks together read each byte twice at most */
+    if (d->look_at < j->opt.compact_bytes)
+        d->look_at = j->opt.compact_bytes;
+}
+
+static int begin_compaction(struct journal *j, struct duty *d, hq_error *e)
+{
+    enum compact_mode mode = d->prune ? COMPACT_AND_PRUNE : d->compact ? COMPACT : COMPACT_IF_IT_PAYS;
+    d->serving = d->asked;
+    d->compact = d->prune = false;
+    d->report.compactions.before = j->writer.whole;
+    return hqi_journal_compactor_new(&j->compactor, &j->writer, mode, e);
+}
+
+/* One slice of it; what was asked for while another one was under way begins behind that. */
+static void compact(struct journal *j, struct duty *d)
+{
+    hq_error e = {.code = HQ_OK};
+    int r = 1;
+    if (j->writer.error.code && !j->compactor)
+        return;
+    if (!j->compactor && !d->compact && j->writer.whole < d->look_at)
+        return;
+    if (j->writer.error.code)
+        r = (e = j->writer.error).code;
+    else if (!j->compactor)
+        r = begin_compaction(j, d, &e);
+    if (r >= 0)
+        r = hqi_journal_compactor_step(j->compactor, &e);
+    if (r <= 0)
+        end_compaction(j, d, &e);
+}
+
+/* ---- the thread ---- */
+
+static uint64_t next_look(const struct journal *j, const struct duty *d)
+{
+    if (j->compactor)
+        return 0;
+    if (j->writer.lost)
+        return UINT64_MAX;
+    return j->writer.error.code ? j->writer.retry_at : d->flush_at;
+}
+
 static void *run(void *user)
 {
     struct journal *j = user;
     struct writer *w = &j->writer;
-    struct orders o = {.stop = false};
-    bool sync = false;                 /* wanted, and not done */
-    uint64_t flush_at = UINT64_MAX;    /* when what is unsynced is due */
-    while (!o.stop) {
-        uint64_t at = w->error.code ? w->retry_at : flush_at;
-        o = take_orders(j, w->lost ? UINT64_MAX : at);
+    struct duty d = {.flush_at = UINT64_MAX, .look_at = j->opt.compact_bytes};
+    while (!d.stop) {
+        take_orders(j, &d, next_look(j, &d));
         uint64_t now = hqi_base_clock_now().mono_ns;
-        if (!hqi_journal_writer_idle(w) && flush_at == UINT64_MAX)
-            flush_at = now + j->opt.flush_ms * HQI_MS;
-        sync = sync || o.sync || o.stop || now >= flush_at;
-        hqi_journal_writer_round(w, now, sync, o.stop);
+        if (!hqi_journal_writer_idle(w) && d.flush_at == UINT64_MAX)
+            d.flush_at = now + j->opt.flush_ms * HQI_MS;
+        hqi_journal_writer_round(w, now, d.sync || d.stop || now >= d.flush_at, d.stop);
+        if (!d.stop)
+            compact(j, &d);
         if (hqi_journal_writer_idle(w)) {
-            sync = false;
-            flush_at = UINT64_MAX;
+            d.sync = false;
+            d.flush_at = UINT64_MAX;
         }
-        tell(j);
+        tell(j, &d);
     }
     return NULL;
 }
@@ -336,6 +416,7 @@ void hqi_journal_journal_free(struct journal *j)
     if (!j)
         return;
     hqi_journal_journal_stop(j, NULL);
+    hqi_journal_compactor_free(j->compactor);
     free_queue(j);
     hqi_journal_writer_fini(&j->writer);
     hqi_journal_lock_give(&j->lock);
@@ -462,7 +543,28 @@ int hqi_journal_journal_error(struct journal *j, hq_error *err)
     if (!atomic_load(&j->failing))
         return HQ_OK;
     pthread_mutex_lock(&j->mutex);
-    hq_error e = j->error;
+    hq_error e = j->report.error;
+    pthread_mutex_unlock(&j->mutex);
+    return copy_error(j, &e, err);
+}
+
+/* ---- compaction ---- */
+
+void hqi_journal_journal_compact(struct journal *j, bool prune)
+{
+    pthread_mutex_lock(&j->mutex);
+    j->compact++;
+    j->prune = j->prune || prune;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+int hqi_journal_journal_compactions(struct journal *j, struct journal_compactions *ret, hq_error *err)
+{
+    pthread_mutex_lock(&j->mutex);
+    hq_error e = j->report.compaction_error;
+    *ret = j->report.compactions;
+    ret->asked = j->compact;
     pthread_mutex_unlock(&j->mutex);
     return copy_error(j, &e, err);
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "state/array.h"
+#include "state/job.h"
 #include "state/rclass.h"
 #include "state/submit.h"
 #include "state/worker.h"
@@ -201,6 +202,18 @@ void hqi_state_remains_apply(struct state *st, struct fact *f)
 }
 
 /* ---- making ---- */
+
+void hqi_state_remains_forget_ended(struct state *s)
+{
+    for (uint32_t id = 1; id <= s->n_jobs; id++) {
+        struct job *j = s->jobs[id];
+        if (!j || !hqi_state_job_ended(j))
+            continue;
+        s->jobs[id] = NULL;
+        s->live_jobs--;
+        hqi_state_job_free(s, j);
+    }
+}
 
 static bool trace_classes(const struct worker *w, struct arena *mem, struct worker_trace *t)
 {

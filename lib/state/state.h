@@ -250,6 +250,8 @@ void hqi_state_apply(struct state *s, struct fact *f);
 int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err);
 /* One record of a journal, whose last fact is number `position`: checks, reserves and applies its facts. Numbers may have gaps, never go back. HQ_EJOURNAL, HQ_ENOMEM: the state is then good for nothing but free. */
 int hqi_state_replay(struct state *s, uint64_t position, struct fact *facts, uint32_t n, hq_error *err);
+/* For the replica of a compaction that prunes: ended jobs go, as by JOB_FORGET, without a fact. */
+void hqi_state_remains_forget_ended(struct state *s);
 /* FACT_REMAINS of this state, number s->position, for a journal that lacks some of its facts. `keep`: bit per worker id, those
  * that stay (all that have not ended must); NULL: all. Arrays in `mem`. false: no memory. */
 bool hqi_state_remains_make(const struct state *s, const uint8_t *keep, struct arena *mem, struct fact *ret);
