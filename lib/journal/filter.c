@@ -119,7 +119,10 @@ static enum fate judge(const struct survivors *v, struct fact *f, struct arena *
     case FACT_WORKER_STOP:
     case FACT_WORKER_LOST:
         return if_survives(has(v->workers, v->n_workers, f->u.worker_stop.worker.n));
+    case FACT_WORKER_BACK: /* it may name submits that are gone */
+        return if_survives(has(v->workers, v->n_workers, f->u.worker_back.worker.n));
     case FACT_HANDOUT:
+    case FACT_ADOPT:
     case FACT_RETRACT:
     case FACT_RETURN:
     case FACT_CRASHED:
@@ -204,7 +207,8 @@ bool hqi_journal_filter_mark(struct survivors *v, struct name_list *seen, const 
         return see_request(seen, f->u.class.request);
     case FACT_WORKER_JOIN:
         return see_worker(v, seen, f);
-    case FACT_HANDOUT: /* whatever else happens to a task begins with it */
+    case FACT_HANDOUT: /* whatever else happens to a task begins with one of these */
+    case FACT_ADOPT:
         return mark_handout(v, f, mem);
     default:
         return true;

@@ -155,13 +155,10 @@ static int check_stop(const struct state *st, const struct fact *f, hq_error *er
     return rc < 0 ? rc : check_reason(f->u.worker_stop.reason, err);
 }
 
+/* Submits that are not there any more may be named. */
 static int check_back(const struct state *st, const struct fact *f, hq_error *err)
 {
-    int rc = check_worker(st, f->u.worker_back.worker, err);
-    for (uint32_t i = 0; rc == HQ_OK && i < f->u.worker_back.n_submits; i++)
-        if (!hqi_state_submit(st, f->u.worker_back.submits[i]))
-            rc = refuse(err, "submit %u is unknown", f->u.worker_back.submits[i]);
-    return rc;
+    return check_worker(st, f->u.worker_back.worker, err);
 }
 
 /* ---- hand-outs ---- */
