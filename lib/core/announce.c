@@ -8,11 +8,11 @@
 
 #include "core/inner.h"
 
-/* What must be true of an entry's position before it leaves. A worker learns of a submit when that is safe, and acts on
- * the end of tasks when nobody can forget that end any more; the rest it may learn earlier. */
+/* What must be true of an entry's position before it leaves. A worker learns of a submit when that is safe, and kills tasks
+ * when nobody can forget their end any more. The rest it may learn earlier: what it did not tell yet it still has. */
 static const uint8_t classes[] = {
     [TO_WORKER_SPEC] = OUT_SYNCED,    [TO_WORKER_ASSIGN] = OUT_WRITTEN, [TO_WORKER_RETRACT] = OUT_WRITTEN,
-    [TO_WORKER_CANCEL] = OUT_SYNCED,  [TO_WORKER_DROP] = OUT_SYNCED,    [TO_WORKER_STOP] = OUT_WRITTEN,
+    [TO_WORKER_CANCEL] = OUT_SYNCED,  [TO_WORKER_DROP] = OUT_WRITTEN,   [TO_WORKER_STOP] = OUT_WRITTEN,
 };
 
 struct to_worker *hqi_core_to_worker(struct core *c, hq_worker_id w, uint8_t kind)

@@ -61,6 +61,14 @@ void hqi_core_lose_awaited(struct core *c, const struct now *now)
     }
 }
 
+void hqi_core_lose_later(struct core *c, const struct now *now, hq_worker_id w)
+{
+    if (w.n < c->n_peers || hqi_core_reserve_peer(c, w))
+        c->peers[w.n].away = true;
+    if (c->return_ns == UINT64_MAX)
+        c->return_ns = now->mono_ns + RETURN_NS;
+}
+
 /* ---- who it is ---- */
 
 /* Takes the same time whatever is wrong. */

@@ -88,17 +88,20 @@ int hqi_core_commit(struct core *c, struct fact *facts, uint32_t n, hq_error *er
 {
     struct list *mark = hqi_core_mark(c);
     for (uint32_t i = 0; i < n; i++) {
-        int r = hqi_state_reserve(c->state, &facts[i], err);
-        if (r < 0)
-            return r;
+        int reserved = hqi_state_reserve(c->state, &facts[i], err);
+        if (reserved < 0)
+            return reserved;
     }
     for (uint32_t i = 0; i < n; i++)
         if (!hqi_core_announce(c, &facts[i], c->state->position + n)) {
             hqi_core_take_back(c, mark);
             return hqi_base_error_nomem(err, where);
         }
-    if (c->opt.on_facts && n)
-        c->opt.on_facts(c->opt.user, c->state->position + 1, facts, n);
+    int r = c->opt.on_facts && n ? c->opt.on_facts(c->opt.user, c->state->position + 1, facts, n) : HQ_OK;
+    if (r < 0) {
+        hqi_core_take_back(c, mark);
+        return hqi_base_error_set(err, r, where, "what would happen cannot be recorded");
+    }
     for (uint32_t i = 0; i < n; i++) {
         hqi_state_apply(c->state, &facts[i]);
         hqi_core_effects(c, &facts[i]);
@@ -267,9 +270,32 @@ static handler *const handlers[] = {
     [COMMAND_WORKER_WAIT] = hqi_core_worker_wait,
 };
 
-static bool changes_something(uint8_t kind)
+static bool brings_work(uint8_t kind)
 {
     return kind == COMMAND_SUBMIT || kind == COMMAND_SUBMIT_PART || kind == COMMAND_JOB_OPEN;
+}
+
+static bool changes_something(uint8_t kind)
+{
+    return brings_work(kind) || kind == COMMAND_JOB_CLOSE || kind == COMMAND_JOB_CANCEL || kind == COMMAND_JOB_FORGET ||
+           kind == COMMAND_WORKER_STOP;
+}
+
+/* Leaves at once, whatever else cannot be recorded: it reveals nothing. */
+static void refuse(struct core *c, uint64_t client, const struct command *cmd)
+{
+    struct reply *r = hqi_core_reply(c, client, cmd->id, cmd->kind);
+    if (!r) {
+        hqi_core_no_memory(c, client, cmd);
+        return;
+    }
+    hqi_core_reply_fail(c, r, HQ_EJOURNAL, c->refusal);
+    hqi_container(r, struct out, u.reply)->class = OUT_WRITTEN;
+}
+
+void hqi_core_core_refuse(struct core *c, const char *text)
+{
+    c->refusal = text;
 }
 
 /* A reply was made before the facts that it reveals. */
@@ -277,8 +303,10 @@ static void set_positions(struct core *c, struct list *mark)
 {
     for (struct list *it = mark->next; it != &c->outbox; it = it->next) {
         struct out *o = &hqi_container(it, struct out_node, link)->out;
-        if (o->kind == OUT_REPLY)
-            o->position = c->state->position;
+        if (o->kind != OUT_REPLY)
+            continue;
+        bool reveals = o->u.reply.kind != COMMAND_SERVER_INFO && o->u.reply.code != HQ_EJOURNAL;
+        o->position = reveals ? c->state->position : 0;
     }
 }
 
@@ -288,7 +316,9 @@ void hqi_core_on_command(struct core *c, const struct now *now, uint64_t client,
     hqi_base_arena_clear(&c->tick);
     if (cmd->kind >= sizeof handlers / sizeof *handlers || !handlers[cmd->kind])
         hqi_core_reply_error(c, client, cmd, HQ_EPROTO, "Received an invalid message: unknown kind of command");
-    else if (c->stopping && changes_something(cmd->kind))
+    else if (c->refusal && changes_something(cmd->kind))
+        refuse(c, client, cmd);
+    else if (c->stopping && brings_work(cmd->kind))
         hqi_core_reply_error(c, client, cmd, HQ_ESTATE, "The server is stopping and takes no more work");
     else
         handlers[cmd->kind](c, now, client, cmd);

@@ -34,8 +34,9 @@ struct core_options {
     struct server_info info;          /* what SERVER_INFO answers; borrowed bytes outlive the core */
     uint64_t worker_idle_timeout_ms;  /* for workers without their own; 0: none */
     /* Sees every batch of facts, before any of it is applied, with the position of the first: the journal, the simulator.
-     * One batch is one record: a crash must leave all of it or nothing. May be NULL. */
-    void (*on_facts)(void *user, uint64_t position, const struct fact *facts, uint32_t n);
+     * One batch is one record: a crash must leave all of it or nothing. HQ_OK, or an error: then none of it is applied. May be
+     * NULL. */
+    int (*on_facts)(void *user, uint64_t position, const struct fact *facts, uint32_t n);
     void *user;
 };
 
@@ -49,6 +50,8 @@ int hqi_core_core_replay(struct core *c, uint64_t position, struct fact *facts, 
  * that are not recorded lost, and their tasks, then have some time to come back. */
 int hqi_core_core_start(struct core *c, const struct now *now, struct bytes uid, hq_error *err);
 
+/* Commands that would change something are refused with this text from now on (HQ_EJOURNAL); NULL: no longer. Borrowed. */
+void hqi_core_core_refuse(struct core *c, const char *text);
 /* What SERVER_INFO answers, once the ports are known. */
 void hqi_core_core_set_ports(struct core *c, uint16_t client_port, uint16_t worker_port);
 
@@ -94,7 +97,7 @@ enum out_class { OUT_WRITTEN = 1, OUT_SYNCED = 2 }; /* fixed per kind: what must
 
 struct out {
     uint8_t kind, class;
-    uint64_t position; /* of the last fact that it reveals; entries for one peer leave in order, whatever they wait for */
+    uint64_t position; /* of the last fact that it reveals, 0: none; entries for one peer leave in order, whatever they wait for */
     uint64_t client;   /* OUT_REPLY */
     hq_worker_id worker; /* OUT_WORKER; one that has left meanwhile is told nothing */
     union {

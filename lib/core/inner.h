@@ -60,6 +60,7 @@ struct core {
     bool changed;   /* facts were applied since the waiters were looked at */
     uint64_t not_before_ns; /* memory was short: what is dirty or changed waits until then; 0: at once */
     bool stopping, stopped;
+    const char *refusal; /* borrowed; NULL: commands may change something */
     struct out_node *spare;      /* owned: an answer when there is no memory for one */
     bool spare_is_out;           /* it is in the outbox */
     struct out_node *stop_reply; /* owned: withheld until stopped(); NULL: nobody asked */
@@ -134,6 +135,7 @@ int hqi_core_join(struct core *c, const struct now *now, struct worker_config **
 /* ---- back.c: workers that come back ---- */
 int hqi_core_await_workers(struct core *c, const struct now *now, hq_error *err); /* after a restart */
 void hqi_core_lose_awaited(struct core *c, const struct now *now);                /* those that did not come */
+void hqi_core_lose_later(struct core *c, const struct now *now, hq_worker_id w);  /* as if it were awaited */
 static inline bool hqi_core_is_away(const struct core *c, hq_worker_id w)
 {
     return w.n < c->n_peers && c->peers[w.n].away;

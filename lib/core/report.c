@@ -522,8 +522,11 @@ void hqi_core_lose_worker(struct core *c, const struct now *now, hq_worker_id id
         drop_ended(c, &b);
         return;
     }
-    /* The loss itself needs no memory: hand-outs reserved the way back. */
-    hqi_core_commit(c, &f, 1, NULL);
+    /* The loss itself needs no memory: hand-outs reserved the way back. Where it cannot be recorded it has not happened yet. */
+    if (hqi_core_commit(c, &f, 1, NULL) < 0) {
+        hqi_core_lose_later(c, now, id);
+        return;
+    }
     hqi_base_log_write(c->log, LOG_ERROR, "core",
                        "out of memory: jobs that failed too often with worker %u go on until their next failure", id.n);
 }

@@ -7,7 +7,7 @@
 #include "said.h"
 #include "wire/record.h"
 
-static void keep_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n)
+static int keep_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n)
 {
     struct world *w = user;
     struct buf record;
@@ -19,6 +19,7 @@ static void keep_facts(void *user, uint64_t position, const struct fact *facts, 
     hqi_base_buf_add(&w->records, &length, sizeof length);
     hqi_base_buf_add(&w->records, record.p, record.n);
     hqi_base_buf_fini(&record);
+    return HQ_OK;
 }
 
 static struct core *make_core(struct world *w)

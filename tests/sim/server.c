@@ -52,7 +52,7 @@ static void feed(struct sim *s, struct core *c, struct bytes record, uint64_t po
     hqi_base_arena_fini(&mem);
 }
 
-static void on_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n)
+static int on_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n)
 {
     struct sim *s = user;
     struct buf record;
@@ -66,6 +66,7 @@ static void on_facts(void *user, uint64_t position, const struct fact *facts, ui
         disk_append(s, hqi_base_buf_bytes(&record), position + n - 1);
     feed(s, s->server.replica, hqi_base_buf_bytes(&record), position + n - 1);
     hqi_base_buf_fini(&record);
+    return HQ_OK;
 }
 
 /* ---- sessions ---- */
