@@ -139,11 +139,13 @@ static int make_server(hq_server **ret, hq_ctx *ctx, struct cli *cli, const stru
     opt.port[HQ_PLANE_CLIENT] = (uint16_t)args_number(m, "client-port", 0);
     opt.port[HQ_PLANE_WORKER] = (uint16_t)args_number(m, "worker-port", 0);
     opt.worker_idle_timeout_ms = args_number(m, "idle-timeout", 0);
+    opt.journal = args_text(m, "journal");
+    opt.journal_flush_ms = args_number(m, "journal-flush-period", 0);
     return hq_server_new(ret, ctx, &opt, err);
 }
 
 /* What `server info` would answer, without asking. */
-static void announce(struct cli *cli)
+static void announce(struct cli *cli, const char *journal)
 {
     hq_access_info access = {.size = sizeof access};
     hq_error err;
@@ -152,7 +154,7 @@ static void announce(struct cli *cli)
         return;
     }
     struct facts facts = {.dir = cli->server_dir, .uid = access.server_uid, .client_host = access.client_host,
-                          .worker_host = access.worker_host, .version = hq_tools_version(), .journal_path = "",
+                          .worker_host = access.worker_host, .version = hq_tools_version(), .journal_path = journal ? journal : "",
                           .client_port = access.client_port, .worker_port = access.worker_port,
                           .pid = (uint64_t)getpid(), .start_ms = (uint64_t)(format_now() / NS_PER_MS)};
     out_log(cli, LOG_INFO, "Storing access file as '%s/access.json'", access.dir);
@@ -212,7 +214,7 @@ static int run_start(struct cli *cli, const struct matches *m)
         rc = out_fail(cli, NULL, "%s", err.text);
     } else {
         signals_catch(ctx, caught);
-        announce(cli);
+        announce(cli, args_text(m, "journal"));
         rc = serve(cli, ctx, server);
         signals_stop();
     }
@@ -312,6 +314,10 @@ static const struct arg start_args[] = {
      .help = "Name or address under which clients and workers reach this server"},
     {.name = "idle-timeout", .value = "IDLE_TIMEOUT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
      .help = "Stop workers that had nothing to do for so long, unless they have their own time"},
+    {.name = "journal", .value = "JOURNAL", .kind = ARG_PATH,
+     .help = "Record everything in this file; if it exists, restore from it"},
+    {.name = "journal-flush-period", .value = "JOURNAL_FLUSH_PERIOD", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .fallback = "5s", .help = "How long the progress of tasks may be in the file before it is on the disk"},
     {.name = "client-port", .value = "CLIENT_PORT", .kind = ARG_NUMBER, .max = UINT16_MAX, .fallback = "any free port",
      .help = "Port for clients"},
     {.name = "worker-port", .value = "WORKER_PORT", .kind = ARG_NUMBER, .max = UINT16_MAX, .fallback = "any free port",

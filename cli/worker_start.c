@@ -15,7 +15,7 @@
 #include "worker_view.h"
 
 static const char *const managers[] = {"detect", "none", "pbs", "slurm", NULL};       /* by enum hq_manager */
-static const char *const on_lost[] = {"stop", "finish-running", NULL};
+static const char *const on_lost[] = {"stop", "finish-running", "wait", NULL}; /* by enum hq_on_server_lost, from 1 */
 
 /* ---- before it connects ---- */
 
@@ -62,7 +62,8 @@ static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const stru
                              .hostname = args_text(m, "hostname"),
                              .work_dir = args_text(m, "work-dir"),
                              .manager = (int)args_number(m, "manager", HQ_MANAGER_DETECT),
-                             .on_server_lost = HQ_LOST_STOP + (int)args_number(m, "on-server-lost", 0),
+                             .on_server_lost = args_has(m, "on-server-lost") ? HQ_LOST_STOP + (int)args_number(m, "on-server-lost", 0)
+                                                                             : HQ_LOST_DEFAULT,
                              .idle_timeout_ms = args_number(m, "idle-timeout", 0),
                              .time_limit_ms = args_number(m, "time-limit", 0),
                              .heartbeat_ms = args_number(m, "heartbeat", 0),
@@ -189,8 +190,9 @@ const struct arg worker_start_args[] = {
      .help = "Manager of the allocation that the worker runs in"},
     {.name = "hostname", .value = "HOSTNAME", .kind = ARG_TEXT, .fallback = "the local host name",
      .help = "Name that the worker goes by"},
-    {.name = "on-server-lost", .value = "ON_SERVER_LOST", .kind = ARG_CHOICE, .choices = on_lost, .fallback = "stop",
-     .help = "What to do when the server is lost"},
+    {.name = "on-server-lost", .value = "ON_SERVER_LOST", .kind = ARG_CHOICE, .choices = on_lost,
+     .fallback = "`wait` where the server has a journal, else `stop`",
+     .help = "What to do when the server is lost: end at once, end when running tasks have, or go on and look for it"},
     {.name = "retract-check-interval", .value = "RETRACT_CHECK_INTERVAL", .kind = ARG_GRAMMAR,
      .grammar = HQ_GRAMMAR_DURATION, .fallback = "30s",
      .help = "Accepted for old scripts: surplus tasks are taken back as soon as another worker is idle"},

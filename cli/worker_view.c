@@ -11,7 +11,7 @@
 #include "table.h"
 
 enum { KIND_LIST = 1, KIND_GROUPS = 2, KIND_RANGE = 3, KIND_SUM = 4 }; /* ResourceKind of model.proto */
-enum { LOST_FINISH_RUNNING = 2 };                                      /* OnServerLost */
+static const char *const lost_words[] = {"stop", "stop", "finish-running", "wait", "stop"}; /* by OnServerLost */
 
 typedef unsigned long long ull;
 
@@ -278,8 +278,7 @@ static json_t *config_json(const hq_doc *worker)
     json_object_set_new(o, "idle_timeout", json_seconds_or_null(field_uint(worker, "idle_timeout_ms")));
     json_object_set_new(o, "listen_address", json_member(config, "listen_address"));
     json_object_set_new(o, "min_utilization", json_real((double)field_uint(config, "min_utilization") / HQ_UNITS));
-    json_object_set_new(o, "on_server_lost", json_string(field_uint(config, "on_server_lost") == LOST_FINISH_RUNNING
-                                                             ? "finish-running" : "stop"));
+    json_object_set_new(o, "on_server_lost", json_string(lost_words[field_uint(config, "on_server_lost") % 5]));
     json_object_set_new(o, "resources", worker_resources_json(hq_doc_get(config, "resources")));
     json_object_set_new(o, "time_limit", json_seconds_or_null(field_uint(config, "time_limit_ms")));
     json_object_set_new(o, "work_dir", json_member(config, "work_dir"));

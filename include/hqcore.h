@@ -157,11 +157,14 @@ typedef struct hq_server_options {
     uint16_t port[2];         /* by plane; 0: any free one, or the access file's */
     const uint8_t *secret[2]; /* by plane, 32 bytes; default: made at random */
     uint64_t worker_idle_timeout_ms; /* for workers that have none of their own; 0: none */
-    uint64_t reserved[6];
+    const char *journal;      /* a file: all that is promised survives the server, and is restored from it if it exists; NULL: none */
+    uint64_t journal_flush_ms; /* what tasks report is on the disk after this long at the latest; 0: 5,000 */
+    uint64_t reserved[4];
 } hq_server_options;
 
-/* Starts to listen. May block on the file system (server_dir, access_file) and on the resolver (host). HQ_EEXIST:
- * a server with this directory is alive. */
+/* Starts to listen, after restoring from the journal. May block on the file system (server_dir, access_file, journal) and on the
+ * resolver (host). HQ_EEXIST: a server with this directory is alive, or one that has this journal. HQ_EJOURNAL, HQ_EVERSION: the
+ * journal cannot be used; the text says why, and what to do. */
 HQ_API int hq_server_new(hq_server **ret, hq_ctx *ctx, const hq_server_options *opt, hq_error *err);
 HQ_API const char *hq_server_endpoint(const hq_server *s, int plane);    /* "tcp://127.0.0.1:4040"; life of s */
 HQ_API const uint8_t *hq_server_secret(const hq_server *s, int plane);   /* 32 bytes; life of s */

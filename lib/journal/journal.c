@@ -46,10 +46,11 @@ struct journal {
     pthread_t thread;
 
     pthread_mutex_t mutex; /* of all that follows, up to the counters */
-    pthread_cond_t work;
+    pthread_cond_t work, news; /* for the writer, for an owner that waits */
     struct list queue; /* owned: blocks */
     bool want_sync, stop, prune;
     uint32_t compact; /* how often it was asked for */
+    uint64_t last;    /* position appended last */
     struct report report;
 
     atomic_uint_least64_t written, synced, appended, freed; /* positions, and bytes in memory: the difference of the last two */
@@ -95,6 +96,11 @@ static bool init_shared(struct journal *j)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     bool ok = pthread_mutex_init(&j->mutex, NULL) == 0;
     if (ok && pthread_cond_init(&j->work, &attr) != 0) {
+        pthread_mutex_destroy(&j->mutex);
+        ok = false;
+    }
+    if (ok && pthread_cond_init(&j->news, &attr) != 0) {
+        pthread_cond_destroy(&j->work);
         pthread_mutex_destroy(&j->mutex);
         ok = false;
     }
@@ -257,11 +263,12 @@ static void tell(struct journal *j, struct duty *d)
     d->report.error = w->error;
     pthread_mutex_lock(&j->mutex);
     j->report = d->report;
-    pthread_mutex_unlock(&j->mutex);
     atomic_store(&j->freed, w->freed);
     atomic_store(&j->failing, w->error.code != HQ_OK);
     atomic_store(&j->written, w->written);
     atomic_store(&j->synced, w->synced);
+    pthread_cond_signal(&j->news);
+    pthread_mutex_unlock(&j->mutex);
     if (news && !atomic_exchange(&j->changed, true) && j->opt.wake)
         j->opt.wake(j->opt.user);
 }
@@ -421,6 +428,7 @@ void hqi_journal_journal_free(struct journal *j)
     hqi_journal_writer_fini(&j->writer);
     hqi_journal_lock_give(&j->lock);
     pthread_cond_destroy(&j->work);
+    pthread_cond_destroy(&j->news);
     pthread_mutex_destroy(&j->mutex);
     free_rest(j);
 }
@@ -484,6 +492,7 @@ int hqi_journal_journal_append(struct journal *j, uint64_t position, struct byte
         list_push_back(&j->queue, &b->link);
     if (b)
         put_frame(b, position, record);
+    j->last = b ? position : j->last;
     pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->mutex);
     if (!b)
@@ -510,6 +519,19 @@ void hqi_journal_journal_want_sync(struct journal *j)
     j->want_sync = true;
     pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->mutex);
+}
+
+int hqi_journal_journal_flush(struct journal *j, hq_error *err)
+{
+    if (j->stage != STAGE_RUNNING)
+        return hqi_base_error_set(err, HQ_ESTATE, where, "the journal is not open");
+    pthread_mutex_lock(&j->mutex);
+    j->want_sync = true;
+    pthread_cond_signal(&j->work);
+    while (atomic_load(&j->synced) < j->last && !atomic_load(&j->failing))
+        pthread_cond_wait(&j->news, &j->mutex);
+    pthread_mutex_unlock(&j->mutex);
+    return hqi_journal_journal_error(j, err);
 }
 
 bool hqi_journal_journal_changed(const struct journal *j)

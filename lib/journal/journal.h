@@ -81,6 +81,9 @@ uint64_t hqi_journal_journal_written(const struct journal *j);
 uint64_t hqi_journal_journal_synced(const struct journal *j);
 void hqi_journal_journal_want_sync(struct journal *j); /* all that was appended so far, as soon as may be */
 
+/* Waits until all that was appended is synced, for one try. Blocks on the disk. HQ_EJOURNAL. */
+int hqi_journal_journal_flush(struct journal *j, hq_error *err);
+
 /* Written, synced, the error or the count of compactions changed since look(): what a loop_source answers as ready(), and what
  * its run() calls before it asks for them. */
 bool hqi_journal_journal_changed(const struct journal *j);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* clients.c - the client plane: commands in. Replies leave through outbox.c.
  *
- * A command is acknowledged when it was applied; a client that sends what makes no sense is told, and its
+ * A command is acknowledged when it was applied, and answered when that is safe: an acknowledgement is no promise; a client that sends what makes no sense is told, and its
  * session ends. */
 #include "base/error.h"
 #include "server/server.h"
@@ -18,6 +18,7 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
     if (!c)
         return hqi_base_error_nomem(err, where);
     c->peer = p;
+    hqi_server_outbox_init(&c->out, p);
     list_push_back(&s->clients, &c->link);
     hqi_net_peer_set_user(p, c);
     return HQ_OK;
@@ -28,6 +29,7 @@ static void forget(struct hq_server *s, struct peer *p)
     struct server_client *c = hqi_net_peer_user(p);
     hqi_core_on_client_gone(s->core, hqi_net_peer_id(p));
     list_unlink(&c->link);
+    hqi_server_outbox_fini(s, &c->out);
     hqi_base_alloc_free(s->alloc, c);
 }
 
@@ -42,8 +44,8 @@ void hqi_server_clients_drop_failed(struct hq_server *s)
 {
     list_for_safe(it, tmp, &s->clients) {
         struct server_client *c = hqi_container(it, struct server_client, link);
-        if (c->failed)
-            drop(s, c->peer, c->failed, c->failed == HQ_ELIMIT ? "it asks for more than it reads" : hq_strerror(c->failed));
+        if (c->out.failed)
+            drop(s, c->peer, c->out.failed, c->out.failed == HQ_ELIMIT ? "it asks for more than it reads" : hq_strerror(c->out.failed));
     }
 }
 
@@ -81,7 +83,6 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
     struct command cmd;
     hq_error err;
     struct now now = hqi_server_now(s);
-    /* A journal would hold this back until the command's facts are synced. */
     hqi_net_peer_safe(p, number);
     hqi_base_arena_clear(&s->in);
     if (hqi_wire_client_decode_command(&cmd, payload, s->alloc, &s->in, &err) < 0) {
@@ -94,6 +95,7 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
     }
     if (cmd.kind == COMMAND_SERVER_STOP)
         hqi_base_log_write(s->log, LOG_INFO, where, "Received Stop command from client");
+    hqi_core_core_refuse(s->core, hqi_server_durable_refusal(s));
     hqi_core_on_command(s->core, &now, hqi_net_peer_id(p), &cmd);
     hqi_server_outbox_drain(s);
 }
@@ -124,6 +126,9 @@ void hqi_server_clients_bye(struct hq_server *s)
 
 void hqi_server_clients_fini(struct hq_server *s)
 {
-    for (struct list *l; (l = list_pop_front(&s->clients));)
-        hqi_base_alloc_free(s->alloc, hqi_container(l, struct server_client, link));
+    for (struct list *l; (l = list_pop_front(&s->clients));) {
+        struct server_client *c = hqi_container(l, struct server_client, link);
+        hqi_server_outbox_fini(s, &c->out);
+        hqi_base_alloc_free(s->alloc, c);
+    }
 }

@@ -21,7 +21,6 @@ static const char where[] = "server";
 #define RESUME_MS 5000u
 #define STALLED_MS 300000u      /* HQ_DISPATCH_GAP_S */
 #define SILENT_LOST_MS 3600000u
-#define CLIENT_QUEUE (64u << 20) /* replies that a client has not taken: some 40 pages of results */
 #define WORKER_QUEUE (8u << 20)  /* work that a worker has not taken; beyond it gets no more */
 #define LOCAL_ADDRESS "127.0.0.1"
 
@@ -90,27 +89,53 @@ int hqi_server_open_access(struct hq_server *s, const hq_server_options *o, hq_e
 static int make_core(struct hq_server *s, const hq_server_options *o, hq_error *err)
 {
     struct now now = hqi_loop_loop_refresh(s->loop);
+    s->journal_path = o->journal ? hqi_base_alloc_strdup(s->alloc, o->journal, strlen(o->journal)) : NULL;
+    if (o->journal && !s->journal_path)
+        return hqi_base_error_nomem(err, where);
     const struct core_options co = {
         .alloc = s->alloc,
         .log = s->log,
         .worker_idle_timeout_ms = o->worker_idle_timeout_ms,
+        .on_facts = hqi_server_durable_on_facts,
+        .user = s,
         .info =
             {
                 .version = bytes_of(hqi_host_version_text()),
                 .client_host = bytes_of(s->access.plane[HQ_PLANE_CLIENT].host),
                 .worker_host = bytes_of(s->access.plane[HQ_PLANE_WORKER].host),
                 .pid = (uint32_t)getpid(),
+                .journal_path = bytes_of(s->journal_path ? s->journal_path : ""),
             },
     };
     s->idle_timeout_ms = o->worker_idle_timeout_ms;
     int r = hqi_core_core_new(&s->core, &co, err);
-    return r < 0 ? r : hqi_core_core_start(s->core, &now, bytes_of(s->access.server_uid), err);
+    if (r >= 0)
+        r = hqi_server_durable_open(s, o, err);
+    if (r >= 0)
+        r = hqi_core_core_start(s->core, &now, bytes_of(s->access.server_uid), err);
+    if (r >= 0)
+        snprintf(s->access.server_uid, sizeof s->access.server_uid, "%s", hqi_core_core_state(s->core)->uid);
+    return r < 0 ? r : hqi_server_durable_settle(s, err);
+}
+
+/* What peers of the server before know of it stays true where it can: its secrets, and its ports if they are free. */
+static void inherit(struct hq_server *s, const hq_server_options *o, const struct access *before)
+{
+    if (!s->restored || o->access_file || strcmp(before->server_uid, s->access.server_uid) != 0)
+        return;
+    for (unsigned i = 0; i < PLANES; i++) {
+        if (!before->plane[i].given)
+            continue;
+        if (!o->secret[i])
+            memcpy(s->access.plane[i].secret, before->plane[i].secret, sizeof s->access.plane[i].secret);
+        s->old_port[i] = o->port[i] ? 0 : before->plane[i].port;
+    }
 }
 
 static int open_plane(struct hq_server *s, const hq_server_options *o, int plane, void *zmq, hq_error *err)
 {
     struct access_end *at = &s->access.plane[plane];
-    const struct router_options ro = {
+    struct router_options ro = {
         .alloc = s->alloc,
         .log = s->log,
         .loop = s->loop,
@@ -125,11 +150,18 @@ static int open_plane(struct hq_server *s, const hq_server_options *o, int plane
         .resume_ms = RESUME_MS,
         .stalled_ms = STALLED_MS,
         .silent_lost_ms = SILENT_LOST_MS,
-        .queue_bytes = plane == HQ_PLANE_CLIENT ? CLIENT_QUEUE : WORKER_QUEUE,
+        .queue_bytes = plane == HQ_PLANE_CLIENT ? HQI_SERVER_CLIENT_QUEUE : WORKER_QUEUE,
         .ops = plane == HQ_PLANE_CLIENT ? &hqi_server_clients_ops : &hqi_server_workers_ops,
         .user = s,
     };
-    int r = hqi_net_router_new(&s->router[plane], &ro, err);
+    int r = -1;
+    if (s->old_port[plane]) {
+        ro.port = s->old_port[plane];
+        r = hqi_net_router_new(&s->router[plane], &ro, NULL);
+        ro.port = at->port;
+    }
+    if (r < 0)
+        r = hqi_net_router_new(&s->router[plane], &ro, err);
     if (r < 0)
         return r;
     at->port = hqi_net_router_port(s->router[plane]);
@@ -137,12 +169,11 @@ static int open_plane(struct hq_server *s, const hq_server_options *o, int plane
     return HQ_OK;
 }
 
-static int check_directory(struct hq_server *s, const char *dir, void *zmq, hq_error *err)
+static int check_directory(struct hq_server *s, const char *dir, void *zmq, struct access *there, hq_error *err)
 {
-    struct access there;
-    if (hqi_host_reach_load(&there, dir, NULL) < 0 || !there.plane[HQ_PLANE_CLIENT].given)
+    if (hqi_host_reach_load(there, dir, NULL) < 0 || !there->plane[HQ_PLANE_CLIENT].given)
         return HQ_OK;
-    if (!hqi_server_probe_is_alive(s, zmq, &there.plane[HQ_PLANE_CLIENT]))
+    if (!hqi_server_probe_is_alive(s, zmq, &there->plane[HQ_PLANE_CLIENT]))
         return HQ_OK;
     return hqi_base_error_set(err, HQ_EEXIST, where,
                               "Server at %s is already online, please stop it first using `hq server stop --server-dir %s`",
@@ -151,12 +182,15 @@ static int check_directory(struct hq_server *s, const char *dir, void *zmq, hq_e
 
 static int open_planes(struct hq_server *s, const hq_server_options *o, hq_error *err)
 {
+    struct access before = {.server_uid = ""};
     void *zmq;
     int r = hqi_host_ctx_zmq(s->handle.ctx, &zmq, err);
     if (r >= 0 && o->server_dir)
-        r = check_directory(s, o->server_dir, zmq, err);
+        r = check_directory(s, o->server_dir, zmq, &before, err);
     if (r >= 0)
         r = make_core(s, o, err);
+    if (r >= 0)
+        inherit(s, o, &before);
     for (int i = 0; r >= 0 && i < (int)PLANES; i++)
         r = open_plane(s, o, i, zmq, err);
     if (r >= 0)

@@ -66,6 +66,7 @@ static void release(struct hq_server *s)
     hqi_server_workers_fini(s);
     hqi_server_clients_fini(s);
     hqi_core_core_free(s->core);
+    hqi_base_alloc_free(a, s->journal_path);
     hqi_base_arena_fini(&s->in);
     hqi_base_buf_fini(&s->frame);
     hqi_base_alloc_free(a, s->published);
@@ -83,6 +84,7 @@ static void free_server(struct handle *h)
     for (unsigned i = 0; i < sizeof timers / sizeof *timers; i++)
         hqi_loop_timer_clear(s->loop, timers[i]);
     hqi_server_open_unpublish(s);
+    hqi_server_durable_fini(s, false);
     release(s);
 }
 
@@ -91,6 +93,7 @@ static void free_forked(struct handle *h) /* hq-current is the parent's */
     struct hq_server *s = hqi_container(h, struct hq_server, handle);
     for (unsigned i = 0; i < PLANES; i++)
         hqi_net_router_free_forked(s->router[i]);
+    hqi_server_durable_fini(s, true);
     release(s);
 }
 
@@ -106,6 +109,8 @@ static struct hq_server *make(hq_ctx *ctx)
     s->loop = ctx->loop;
     list_init(&s->workers);
     list_init(&s->clients);
+    list_init(&s->holding);
+    hqi_server_durable_init(s);
     hqi_base_map_init(&s->worker_ids, s->alloc);
     hqi_base_arena_init(&s->in, s->alloc);
     hqi_base_buf_init(&s->frame, s->alloc);

@@ -10,12 +10,29 @@
 #include "host/backlog.h"
 #include "host/ctx.h"
 #include "host/event.h"
+#include "journal/journal.h"
 #include "net/router.h"
 #include "serverdir/access.h"
 #include "serverdir/dir.h"
 
 #define PLANES 2u
 #define ENDPOINT_BYTES 300u
+
+/* Positions of the journal that must be written, and synced, before something leaves; 0: none. */
+struct safety {
+    uint64_t written, synced;
+};
+
+/* What waits for that, of one peer. */
+struct held_frames {
+    struct peer *peer;  /* borrowed from the router */
+    struct list link;   /* of server.holding, while there are any */
+    struct list frames; /* of struct held_frame; owned */
+    uint64_t bytes;
+    int failed;         /* the peer cannot be served any more, for this reason (HQ_E*) */
+};
+
+#define HQI_SERVER_CLIENT_QUEUE (64u << 20) /* bytes of replies that a client has not taken: some 40 pages of results */
 
 enum server_stage {
     STAGE_RUNNING,
@@ -41,6 +58,16 @@ struct hq_server {
     struct arena in;            /* one frame, decoded */
     struct buf frame;           /* one frame in the making */
     struct server_worker *frame_to; /* whose it is; NULL: nobody's */
+    struct safety frame_need;   /* what it waits for */
+    struct list holding;        /* of struct held_frames: peers that wait for the disk */
+    struct journal *journal;    /* owned; NULL: none */
+    struct loop_source progress; /* of the journal */
+    struct buf record;          /* one batch of facts in the making */
+    uint64_t wanted;            /* position up to which syncing was asked for */
+    bool restored, failing;     /* from a journal that there was; it cannot be written now */
+    char refusal[300];          /* why commands are refused */
+    char *journal_path;         /* owned; NULL: none */
+    uint16_t old_port[PLANES];  /* to be tried first; 0: none */
     bool any_failed;            /* some session is to be ended after the drain */
     bool looking;               /* `look` is set */
     uint64_t idle_timeout_ms;   /* for workers without their own; 0: none */
@@ -52,6 +79,8 @@ struct hq_server {
     struct event *stopped;      /* owned until it is pushed */
 };
 
+#define HQI_SERVER_DUES 64u /* beyond it the last one stands for more */
+
 /* A worker's session. */
 struct server_worker {
     struct list link;
@@ -60,7 +89,12 @@ struct server_worker {
     struct peer *peer;        /* borrowed from the router: dies with it */
     hq_worker_id id;          /* 0: it has not registered yet */
     bool welcomed, settled;   /* it was told that it is registered; what it has is known */
-    int failed;               /* it cannot be served any more, for this reason (HQ_E*) */
+    struct held_frames out;
+    struct due {              /* frames to be acknowledged when a position is synced; the oldest first */
+        uint64_t number, position;
+    } dues[HQI_SERVER_DUES];
+    uint32_t n_dues;
+    uint64_t due_bytes;       /* of frames that are not acknowledged */
     struct backlog backlog;
     struct plan_peer told;    /* to the core */
     char address[256];        /* for people */
@@ -69,7 +103,7 @@ struct server_worker {
 struct server_client {
     struct list link;
     struct peer *peer; /* borrowed from the router: dies with it */
-    int failed;        /* as of server_worker */
+    struct held_frames out;
 };
 
 /* ---- server.c ---- */
@@ -89,11 +123,28 @@ void hqi_server_workers_fini(struct hq_server *s);
 void hqi_server_workers_bye(struct hq_server *s);
 void hqi_server_workers_drop_failed(struct hq_server *s);
 struct server_worker *hqi_server_workers_find(struct hq_server *s, hq_worker_id id); /* NULL: not connected */
+void hqi_server_workers_acknowledge(struct hq_server *s); /* what is safe by now */
 void hqi_server_workers_on_look(struct loop_timer *t);
 void hqi_server_workers_on_retry(struct loop_timer *t);
 
 /* ---- outbox.c ---- */
+void hqi_server_outbox_init(struct held_frames *h, struct peer *p);
+void hqi_server_outbox_fini(struct hq_server *s, struct held_frames *h);
+/* Behind what this peer waits for already. HQ_ENOMEM. */
+int hqi_server_outbox_send(struct hq_server *s, struct held_frames *h, const struct safety *need, struct bytes payload);
+void hqi_server_outbox_release(struct hq_server *s); /* what is safe by now */
 void hqi_server_outbox_drain(struct hq_server *s);
+
+/* ---- durable.c: the journal ---- */
+void hqi_server_durable_init(struct hq_server *s);
+int hqi_server_durable_open(struct hq_server *s, const hq_server_options *o, hq_error *err); /* restores into the core */
+int hqi_server_durable_settle(struct hq_server *s, hq_error *err); /* before it listens: its epoch is safe */
+int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n);
+bool hqi_server_durable_is_safe(const struct hq_server *s, const struct safety *need);
+void hqi_server_durable_want(struct hq_server *s, const struct safety *need); /* as soon as may be */
+const char *hqi_server_durable_refusal(struct hq_server *s); /* why nothing may be changed now; NULL: it may */
+void hqi_server_durable_stop(struct hq_server *s);           /* writes and syncs what there is. Blocks */
+void hqi_server_durable_fini(struct hq_server *s, bool forked);
 
 /* ---- stop.c ---- */
 void hqi_server_stop_look(struct hq_server *s); /* has a client asked, has the last worker left? */

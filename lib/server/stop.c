@@ -32,6 +32,8 @@ void hqi_server_stop_on_timer(struct loop_timer *t)
     hqi_server_workers_bye(s);
     hqi_core_stopped(s->core);
     hqi_server_outbox_drain(s);
+    hqi_server_durable_stop(s);
+    hqi_server_outbox_release(s);
     hqi_server_clients_bye(s);
     for (unsigned i = 0; i < PLANES; i++) {
         hqi_net_router_free(s->router[i]);

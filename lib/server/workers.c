@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* workers.c - the worker plane: registrations and reports in. Work leaves through outbox.c.
  *
- * Promise: `registered` is the first thing that a worker hears; a report is acknowledged when it was applied, and one that
+ * Promise: `registered` is the first thing that a worker hears; a report is acknowledged when it was applied and is safe, and one that
  * could not be for want of memory is given to the core again, before anything else of that worker. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "net/keys.h"
@@ -12,6 +13,7 @@
 
 static const char where[] = "server";
 
+#define HALF_WINDOW (2u << 20) /* half of what a worker keeps before it starts nothing new */
 #define LOOK_NS (10 * HQI_SEC) /* a stalled worker is one that was silent for minutes */
 
 static const char *const end_words[] = {
@@ -51,6 +53,7 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
     }
     w->server = s;
     w->peer = p;
+    hqi_server_outbox_init(&w->out, p);
     hqi_host_backlog_init(&w->backlog, s->alloc);
     list_push_back(&s->workers, &w->link);
     hqi_net_peer_set_user(p, w);
@@ -65,6 +68,7 @@ static void release(struct server_worker *w)
     if (s->frame_to == w)
         s->frame_to = NULL;
     list_unlink(&w->link);
+    hqi_server_outbox_fini(s, &w->out);
     hqi_host_backlog_fini(&w->backlog);
     hqi_base_alloc_free(s->alloc, w);
 }
@@ -112,13 +116,14 @@ void hqi_server_workers_drop_failed(struct hq_server *s)
 {
     list_for_safe(it, tmp, &s->workers) {
         struct server_worker *w = hqi_container(it, struct server_worker, link);
-        if (w->failed)
-            drop(w, w->failed, hq_strerror(w->failed));
+        if (w->out.failed)
+            drop(w, w->out.failed, hq_strerror(w->out.failed));
     }
 }
 
 /* ---- registering ---- */
 
+/* Who it is must be safe before it is told. */
 static int tell_registered(struct server_worker *w, hq_error *err)
 {
     struct hq_server *s = w->server;
@@ -128,13 +133,16 @@ static int tell_registered(struct server_worker *w, hq_error *err)
         .registered = {.worker = w->id,
                        .server_uid = bytes_of(hqi_core_core_state(s->core)->uid),
                        .idle_timeout_ms = s->idle_timeout_ms,
-                       .token = {(const char *)known->token, sizeof known->token}},
+                       .token = {(const char *)known->token, sizeof known->token},
+                       .durable = s->journal},
     };
+    uint64_t position = hqi_core_core_state(s->core)->position;
     hqi_base_buf_clear(&s->frame);
     hqi_wire_worker_encode_to(&batch, &s->frame);
     if (s->frame.failed)
         return hqi_base_error_nomem(err, where);
-    return hqi_net_peer_send(w->peer, hqi_base_buf_bytes(&s->frame), err);
+    int r = hqi_server_outbox_send(s, &w->out, &(struct safety){position, position}, hqi_base_buf_bytes(&s->frame));
+    return r < 0 ? hqi_base_error_nomem(err, where) : HQ_OK;
 }
 
 static void tell_peer(struct server_worker *w)
@@ -188,7 +196,7 @@ static int identify(struct server_worker *w, const struct now *now, struct from_
     uint64_t heartbeat_ms = config->heartbeat_ms;
     snprintf(w->address, sizeof w->address, "%.*s", (int)address.n, address.p);
     if (config->on_server_lost == LOST_AS_SERVER)
-        config->on_server_lost = LOST_STOP;
+        config->on_server_lost = s->journal ? LOST_WAIT : LOST_STOP;
     int r = m->u.hello.attach ? come_back(w, now, m, err) : join(w, now, m, err);
     if (r < 0)
         return r;
@@ -245,11 +253,43 @@ static int apply(struct server_worker *w, struct bytes payload, hq_error *err)
     return HQ_OK;
 }
 
-/* The one place that decides when a worker may forget what it has told: here, when it was applied. With a journal it is
- * when the position that the core has now was synced. */
-static void acknowledge(struct server_worker *w, uint64_t number)
+/* The one place that decides when a worker may forget what it has told: when the position that the core has now is synced.
+ * A worker that has much to keep until then is served sooner. */
+static void acknowledge(struct server_worker *w, uint64_t number, size_t bytes)
 {
-    hqi_net_peer_safe(w->peer, number);
+    struct hq_server *s = w->server;
+    struct due d = {number, hqi_core_core_state(s->core)->position};
+    const struct safety need = {d.position, d.position};
+    if (w->n_dues == 0 && hqi_server_durable_is_safe(s, &need)) {
+        hqi_net_peer_safe(w->peer, number);
+        return;
+    }
+    if (w->n_dues < HQI_SERVER_DUES)
+        w->n_dues++;
+    w->dues[w->n_dues - 1] = d;
+    w->due_bytes += bytes;
+    if (w->due_bytes > HALF_WINDOW)
+        hqi_server_durable_want(s, &need);
+}
+
+static void acknowledge_worker(struct server_worker *w)
+{
+    uint32_t n = 0;
+    while (n < w->n_dues && hqi_server_durable_is_safe(w->server, &(struct safety){0, w->dues[n].position}))
+        n++;
+    if (n == 0)
+        return;
+    hqi_net_peer_safe(w->peer, w->dues[n - 1].number);
+    memmove(w->dues, w->dues + n, (w->n_dues - n) * sizeof *w->dues);
+    w->n_dues -= n;
+    if (w->n_dues == 0)
+        w->due_bytes = 0;
+}
+
+void hqi_server_workers_acknowledge(struct hq_server *s)
+{
+    list_for(it, &s->workers)
+        acknowledge_worker(hqi_container(it, struct server_worker, link));
 }
 
 static void keep_for_later(struct server_worker *w, uint64_t number, struct bytes payload)
@@ -276,7 +316,7 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
         drop(w, r, err.text);
         return;
     }
-    acknowledge(w, number);
+    acknowledge(w, number, payload.n);
     tell_peer(w);
     hqi_server_outbox_drain(s);
 }
@@ -303,7 +343,7 @@ static bool retry_worker(struct server_worker *w)
             drop(w, r, err.text);
             return true;
         }
-        acknowledge(w, f->number);
+        acknowledge(w, f->number, f->n);
         hqi_host_backlog_pop(&w->backlog);
     }
     return true;
