@@ -219,6 +219,8 @@ static void on_connection(struct session *s, int state)
 {
     s->dropped = state == HQ_CONNECTION_DROPPED;
     s->closed |= state == HQ_CONNECTION_LOST || state == HQ_CONNECTION_REFUSED;
+    if (state == HQ_CONNECTION_AWAITED)
+        out_log(s->cli, LOG_WARN, "The connection to the server is lost; waiting for it to come back");
 }
 
 static const hq_event *next_reply(struct session *s)

@@ -108,7 +108,16 @@ enum hq_event_type {
     HQ_EVENT_STOPPED     /* a server or worker has ended; code and text say why if not asked to */
 };
 
-enum hq_connection { HQ_CONNECTED = 1, HQ_CONNECTION_DROPPED, HQ_CONNECTION_REFUSED, HQ_CONNECTION_LOST };
+/* DROPPED: it may be resumed. AWAITED: instead of that, where the server has a journal: it is looked for, for 5 minutes (in the
+ * server directory, if the client was given one; dispatch may then block on the file system and the resolver), and what was
+ * not answered is asked again; CONNECTED then comes once more. */
+enum hq_connection {
+    HQ_CONNECTED = 1,
+    HQ_CONNECTION_DROPPED,
+    HQ_CONNECTION_REFUSED,
+    HQ_CONNECTION_LOST,
+    HQ_CONNECTION_AWAITED
+};
 
 /* Allocated by the library only, so it may grow at the end. */
 typedef struct hq_event {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "net/keys.h"
+#include "serverdir/dir.h"
 
 static const char where[] = "client";
 
@@ -48,27 +49,59 @@ void hqi_client_client_end(struct hq_client *c, int code, const char *text)
     hqi_loop_timer_clear(c->loop, &c->watch);
     hqi_loop_timer_clear(c->loop, &c->retry);
     hqi_loop_timer_clear(c->loop, &c->resume);
+    hqi_loop_timer_clear(c->loop, &c->search);
     hqi_client_request_finish_all(c);
     hqi_host_event_set_text(c->ended, code, bytes_of(c->over_text));
     push(c, &c->ended, c->was_connected ? HQ_CONNECTION_LOST : HQ_CONNECTION_REFUSED);
 }
 
+void hqi_client_client_tell(struct hq_client *c, int state)
+{
+    struct event *none = NULL;
+    push(c, &none, state);
+}
+
+/* The one that it was; another one could make nothing of what is asked. */
+static bool is_same_server(const struct hq_client *c, const struct welcome *w)
+{
+    return !c->was_connected || bytes_is(w->server_uid, c->server_uid);
+}
+
 static void on_open(void *user, const struct welcome *w)
 {
     struct hq_client *c = user;
+    if (!is_same_server(c, w)) {
+        hqi_client_client_end(c, HQ_ECLOSED, "Connection closed");
+        return;
+    }
+    bool again = c->was_connected && !w->resumed;
     c->was_connected = true;
+    c->durable = w->durable;
+    snprintf(c->server_uid, sizeof c->server_uid, "%.*s", (int)w->server_uid.n, w->server_uid.p);
     hqi_loop_timer_clear(c->loop, &c->watch);
     push(c, &c->connected, HQ_CONNECTED);
+    if (again)
+        hqi_client_search_done(c);
 }
 
 static void on_drop(void *user)
 {
-    struct event *none = NULL;
-    push(user, &none, HQ_CONNECTION_DROPPED);
+    struct hq_client *c = user;
+    if (hqi_client_search_is_meant(c))
+        hqi_client_search_begin(c);
+    else
+        hqi_client_client_tell(c, HQ_CONNECTION_DROPPED);
 }
 
+/* While it is looked for, whoever answers without knowing the session may be a server that was there before. */
 static void on_end(void *user, int code, const char *text)
 {
+    struct hq_client *c = user;
+    bool searching = c->until_ns && code != HQ_EVERSION;
+    if (hqi_client_search_is_meant(c) && (hqi_net_link_forgotten(c->link) || searching)) {
+        hqi_client_search_on_forgotten(c);
+        return;
+    }
     hqi_client_client_end(user, code, code == HQ_ECLOSED ? "Connection closed" : text);
 }
 
@@ -137,6 +170,7 @@ static void release(struct hq_client *c)
     hqi_host_backlog_fini(&c->backlog);
     hqi_base_buf_fini(&c->frame);
     hqi_base_arena_free(c->page);
+    hqi_base_alloc_free(c->alloc, c->server_dir);
     hqi_host_event_free(ctx, c->connected);
     hqi_host_event_free(ctx, c->ended);
     hqi_host_ctx_remove(&c->handle);
@@ -149,6 +183,7 @@ static void free_client(struct handle *h)
     hqi_loop_timer_clear(c->loop, &c->watch);
     hqi_loop_timer_clear(c->loop, &c->retry);
     hqi_loop_timer_clear(c->loop, &c->resume);
+    hqi_loop_timer_clear(c->loop, &c->search);
     if (c->link && !c->over)
         hqi_net_link_bye(c->link, HQ_OK, "");
     hqi_net_link_free(c->link);
@@ -174,6 +209,7 @@ static struct hq_client *make(hq_ctx *ctx)
     c->watch.run = on_watch;
     c->retry.run = on_retry;
     c->resume.run = hqi_client_follow_on_resume;
+    c->search.run = hqi_client_search_on_timer;
     list_init(&c->requests);
     hqi_base_map_init(&c->by_id, c->alloc);
     hqi_host_backlog_init(&c->backlog, c->alloc);
@@ -182,7 +218,7 @@ static struct hq_client *make(hq_ctx *ctx)
     return c;
 }
 
-static int connect_link(struct hq_client *c, hq_error *err)
+int hqi_client_client_connect(struct hq_client *c, hq_error *err)
 {
     struct link_options o = {
         .alloc = c->alloc,
@@ -198,12 +234,29 @@ static int connect_link(struct hq_client *c, hq_error *err)
     if (hqi_net_keys_random(&o.uid, sizeof o.uid) < 0)
         return hqi_base_error_set(err, HQ_ESYS, where, "no random numbers can be had");
     int r = hqi_host_ctx_zmq(c->handle.ctx, &o.zmq, err);
+    return r < 0 ? r : hqi_net_link_new(&c->link, &o, err);
+}
+
+/* Where it will be looked for, whatever becomes of the environment. */
+static int keep_dir(struct hq_client *c, const hq_client_options *o, hq_error *err)
+{
+    struct dir_path dir;
+    if (o->endpoint)
+        return HQ_OK;
+    int r = o->server_dir ? HQ_OK : hqi_serverdir_dir_default(&dir, err);
     if (r < 0)
         return r;
+    const char *path = o->server_dir ? o->server_dir : dir.text;
+    c->server_dir = hqi_base_alloc_strdup(c->alloc, path, strlen(path));
+    return c->server_dir ? HQ_OK : hqi_base_error_nomem(err, where);
+}
+
+static int connect_first(struct hq_client *c, hq_error *err)
+{
     struct now now = hqi_loop_loop_refresh(c->loop);
     c->watch_ns = FIRST_WATCH_NS;
     hqi_loop_timer_set(c->loop, &c->watch, now.mono_ns + c->watch_ns);
-    return hqi_net_link_new(&c->link, &o, err);
+    return hqi_client_client_connect(c, err);
 }
 
 int hq_client_new(hq_client **ret, hq_ctx *ctx, const hq_client_options *opt, hq_error *err)
@@ -225,7 +278,9 @@ int hq_client_new(hq_client **ret, hq_ctx *ctx, const hq_client_options *opt, hq
     if (r >= 0)
         r = hqi_host_reach_find(&c->reach, o.endpoint, o.secret, o.server_dir, ACCESS_CLIENT, err);
     if (r >= 0)
-        r = connect_link(c, err);
+        r = keep_dir(c, &o, err);
+    if (r >= 0)
+        r = connect_first(c, err);
     if (r < 0) {
         hq_client_free(c);
         return r;

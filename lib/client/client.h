@@ -25,6 +25,11 @@ struct hq_client {
     struct reach reach;
     struct link *link;         /* owned */
     bool was_connected;
+    bool durable;              /* the server may come back: it has a journal */
+    char *server_dir;          /* owned; where `reach` is from; NULL: it was given */
+    char server_uid[64];
+    uint64_t until_ns;         /* when it is no longer looked for; 0: it is not */
+    struct loop_timer search;
     bool patient;              /* a refused connection is tried again */
     int over;                  /* HQ_E*: nothing will come any more, for this reason; HQ_OK: alive */
     char over_text[240];
@@ -47,6 +52,8 @@ struct request {
     struct hq_client *client; /* borrowed */
     uint64_t id;
     uint8_t kind;             /* enum command_kind: what was sent last */
+    char *sent;               /* owned: the frame to be sent again in another session: the last one that was no part */
+    size_t n_sent;
     struct event *event;      /* owned; NULL: a blocking call waits */
     bool done, abandoned;     /* of a blocking call: the reply is here; nobody waits any more */
     bool one;                 /* asked of one job: if that does not exist, that is a failure */
@@ -75,6 +82,7 @@ int hqi_client_request_send_more(struct request *r, struct command *cmd, hq_erro
 /* Waits until a blocking request is done. On time-out and interruption it is abandoned: do not touch it again. Its own
  * failure is returned, too (then free it). */
 int hqi_client_request_wait(struct request *r, int timeout_ms, hq_error *err);
+int hqi_client_request_ask_again(struct request *r, hq_error *err); /* from its beginning, in a new session */
 void hqi_client_request_free(struct request *r); /* NULL is fine */
 void hqi_client_request_finish(struct request *r, int code, struct bytes text);
 int hqi_client_request_on_reply(struct hq_client *c, struct bytes payload, hq_error *err); /* HQ_ENOMEM: once more, later */
@@ -83,12 +91,22 @@ void hqi_client_request_finish_all(struct hq_client *c);
 /* ---- client.c ---- */
 int hqi_client_client_check(const struct hq_client *c, hq_error *err);
 void hqi_client_client_end(struct hq_client *c, int code, const char *text);
+int hqi_client_client_connect(struct hq_client *c, hq_error *err); /* a link to c->reach; resolving may block */
+void hqi_client_client_tell(struct hq_client *c, int state);       /* HQ_EVENT_CONNECTION, if there is room */
+
+/* ---- search.c: a server that is lost, and may come back ---- */
+bool hqi_client_search_is_meant(const struct hq_client *c);
+void hqi_client_search_begin(struct hq_client *c);
+void hqi_client_search_on_forgotten(struct hq_client *c); /* the server is there, and the session is not */
+void hqi_client_search_on_timer(struct loop_timer *t);
+void hqi_client_search_done(struct hq_client *c); /* in a new session */
 
 /* ---- upload.c ---- */
 struct spec;
 /* Takes the entries of `s` (copies them) for sending under `key`. HQ_ENOMEM. */
 int hqi_client_upload_new(struct upload **ret, const struct alloc *a, const struct entries *e, struct key key, hq_error *err);
 void hqi_client_upload_free(struct upload *u); /* NULL is fine */
+void hqi_client_upload_rewind(struct upload *u); /* nothing of it has arrived. NULL is fine */
 /* The server takes so many more bytes: sends what it may. */
 int hqi_client_upload_on_credit(struct request *r, uint64_t credit, hq_error *err);
 

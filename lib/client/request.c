@@ -46,7 +46,28 @@ void hqi_client_request_free(struct request *r)
     hqi_host_event_free(c->handle.ctx, r->event);
     hqi_client_upload_free(r->upload);
     hqi_base_arena_free(r->mem);
+    hqi_base_alloc_free(c->alloc, r->sent);
     hqi_base_alloc_free(c->alloc, r);
+}
+
+/* Only of servers that may come back. */
+static bool keep_sent(struct request *r)
+{
+    struct hq_client *c = r->client;
+    if (!c->durable && c->was_connected)
+        return true;
+    hqi_base_alloc_free(c->alloc, r->sent);
+    r->n_sent = c->frame.n;
+    r->sent = hqi_base_alloc_strdup(c->alloc, c->frame.p, c->frame.n);
+    return r->sent;
+}
+
+int hqi_client_request_ask_again(struct request *r, hq_error *err)
+{
+    hqi_client_upload_rewind(r->upload);
+    if (!r->sent)
+        return hqi_base_error_set(err, HQ_ECLOSED, where, "Connection closed");
+    return hqi_net_link_send(r->client->link, (struct bytes){r->sent, r->n_sent}, err);
 }
 
 int hqi_client_request_send_more(struct request *r, struct command *cmd, hq_error *err)
@@ -56,8 +77,10 @@ int hqi_client_request_send_more(struct request *r, struct command *cmd, hq_erro
     r->kind = cmd->kind;
     hqi_base_buf_clear(&c->frame);
     hqi_wire_client_encode_command(cmd, &c->frame);
-    if (c->frame.failed)
+    if (c->frame.failed || (cmd->kind != COMMAND_SUBMIT_PART && !keep_sent(r)))
         return hqi_base_error_nomem(err, where);
+    if (!c->link) /* it is looked for, and then everything is asked */
+        return HQ_OK;
     return hqi_net_link_send(c->link, hqi_base_buf_bytes(&c->frame), err);
 }
 

@@ -62,6 +62,12 @@ void hqi_client_upload_free(struct upload *u)
     hqi_base_alloc_free(u->alloc, u);
 }
 
+void hqi_client_upload_rewind(struct upload *u)
+{
+    if (u)
+        u->at = u->byte = u->credit = 0;
+}
+
 /* The next part, or false: there is no credit for it. */
 static bool cut(struct upload *u, struct command *part)
 {

@@ -28,6 +28,7 @@ static bool build_welcome(struct peer *p, bool resumed)
         .resumed = resumed,
         .token = {(const char *)p->token, sizeof p->token},
         .heartbeat_ms = r->o.heartbeat_ms,
+        .durable = r->o.durable,
     };
     hqi_wire_session_frame_header(header, &f);
     hqi_base_buf_clear(&r->out);

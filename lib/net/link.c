@@ -66,6 +66,7 @@ struct link {
     bool speak; /* a frame must leave, be it an empty one */
     bool broken; /* libzmq said so; what came before may still be on its way to us */
     bool owing; /* ack_timer is set */
+    bool forgotten;
     bool running, doomed;
     char trouble[sizeof((hq_error){0}.text)];
 };
@@ -310,6 +311,7 @@ static void take_refuse(struct link *l, const struct frame *f)
 {
     char text[512];
     int code = read_reason(l, f, text, sizeof text);
+    l->forgotten = l->session.id && code == HQ_ECLOSED;
     end(l, code < 0 ? code : HQ_EPROTO, text);
 }
 
@@ -337,7 +339,8 @@ static void take_numbered(struct link *l, const struct frame *f)
 
 static int join(struct link *l, const struct welcome *w, hq_error *err)
 {
-    if (l->session.id && (!w->resumed || w->session != l->session.id))
+    l->forgotten = l->session.id && (!w->resumed || w->session != l->session.id);
+    if (l->forgotten)
         return hqi_base_error_set(err, HQ_ECLOSED, where, "the server has forgotten this session");
     if (!l->session.id && w->resumed)
         return hqi_base_error_set(err, HQ_EPROTO, where, "the server resumed a session that never was");
@@ -661,6 +664,11 @@ void hqi_net_link_each_unacked(const struct link *l, hqi_net_session_fn *fn, voi
 uint64_t hqi_net_link_unacked_bytes(const struct link *l)
 {
     return l->session.bytes;
+}
+
+bool hqi_net_link_forgotten(const struct link *l)
+{
+    return l->forgotten;
 }
 
 uint64_t hqi_net_link_server_epoch(const struct link *l)

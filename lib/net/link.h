@@ -51,6 +51,8 @@ void hqi_net_link_safe(struct link *l, uint64_t number); /* acknowledges what wa
 /* The payloads that the server has not acknowledged, in order; also after on_end, and from it. */
 void hqi_net_link_each_unacked(const struct link *l, hqi_net_session_fn *fn, void *user);
 uint64_t hqi_net_link_unacked_bytes(const struct link *l);
+/* In on_end: the server knows nothing of the session, as after a restart; a new one is possible. */
+bool hqi_net_link_forgotten(const struct link *l);
 uint64_t hqi_net_link_server_epoch(const struct link *l); /* as WELCOME said; 0: none came yet */
 bool hqi_net_link_connected(const struct link *l);
 /* Why the last try failed ("Connection refused (os error 111)", "no answer"), for people; "" if none did. */

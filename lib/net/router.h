@@ -41,6 +41,7 @@ struct router_options {
     const uint8_t *secret;    /* 32 bytes */
     struct bytes server_uid;
     uint64_t server_epoch;
+    bool durable;             /* told in WELCOME, as are the uid and the epoch */
     uint32_t heartbeat_ms;    /* transport heartbeat: ZMQ_HEARTBEAT_IVL is a quarter of it or so; told in WELCOME */
     uint32_t resume_ms;       /* a dropped session lives that long: 5,000 */
     uint32_t stalled_ms;      /* connected but silent: 300,000 */

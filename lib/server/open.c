@@ -146,6 +146,7 @@ static int open_plane(struct hq_server *s, const hq_server_options *o, int plane
         .secret = at->secret,
         .server_uid = bytes_of(s->access.server_uid),
         .server_epoch = hqi_core_core_state(s->core)->epoch,
+        .durable = s->journal,
         .heartbeat_ms = HEARTBEAT_MS,
         .resume_ms = RESUME_MS,
         .stalled_ms = STALLED_MS,

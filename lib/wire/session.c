@@ -107,6 +107,7 @@ void hqi_wire_session_encode_welcome(const struct welcome *w, struct buf *out)
     m.resumed = w->resumed;
     m.token = hqi_wire_pb_bytes(w->token);
     m.heartbeat_ms = w->heartbeat_ms;
+    m.durable = w->durable;
     hqi_wire_pb_encode_finish(&e, &m, out);
 }
 
@@ -122,6 +123,7 @@ int hqi_wire_session_decode_welcome(struct welcome *ret, struct bytes in, struct
     ret->received = m->received;
     ret->resumed = m->resumed;
     ret->heartbeat_ms = m->heartbeat_ms;
+    ret->durable = m->durable;
     if (hqi_wire_pb_within(&d, "Welcome.session", m->session, 1, UINT64_MAX) &&
         hqi_wire_pb_within(&d, "Welcome.heartbeat_ms", m->heartbeat_ms, 1, UINT32_MAX) &&
         hqi_wire_pb_text(&d, "Welcome.server_uid", m->server_uid, PB_SHORT, &ret->server_uid))

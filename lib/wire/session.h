@@ -57,6 +57,7 @@ struct welcome {
     bool resumed;
     struct bytes token;
     uint32_t heartbeat_ms; /* both sides say ALIVE at least that often */
+    bool durable;          /* the server has a journal */
 };
 
 struct refuse {

@@ -85,7 +85,7 @@ static const struct {
      "either `HH:MM:SS` or humantime format (2hours): NumberExpected(0)\n" TRY},
     {{"worker", "start", "--on-server-lost=foo"},
      "error: invalid value 'foo' for '--on-server-lost <ON_SERVER_LOST>'\n"
-     "  [possible values: stop, finish-running]\n" TRY},
+     "  [possible values: stop, finish-running, wait]\n" TRY},
     {{"worker", "start", "--manager=foo"},
      "error: invalid value 'foo' for '--manager <MANAGER>'\n" "  [possible values: detect, none, pbs, slurm]\n"
      TRY},

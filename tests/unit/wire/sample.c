@@ -306,7 +306,7 @@ struct welcome sample_welcome(struct sample *s)
 {
     return (struct welcome){
         1 + sample_wide(s) / 2, sample_wide(s),     sample_text(s, 10),         sample_wide(s),
-        sample_bool(s),         sample_blob(s, 32), 1 + sample_below(s, 100000)};
+        sample_bool(s),         sample_blob(s, 32), 1 + sample_below(s, 100000), sample_bool(s)};
 }
 
 struct refuse sample_refuse(struct sample *s)

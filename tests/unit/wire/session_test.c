@@ -113,6 +113,7 @@ static void welcome_round_trip(struct sample *s, struct buf *out)
     same_field(&a, &b, resumed);
     same_bytes(a.token, b.token);
     same_field(&a, &b, heartbeat_ms);
+    same_field(&a, &b, durable);
     hostile(hqi_base_buf_bytes(out), decode_welcome);
     starved(&a, encode_welcome);
 }
