@@ -61,7 +61,9 @@ AT(hq_server_options, host, 32);
 AT(hq_server_options, port, 48);
 AT(hq_server_options, secret, 56);
 AT(hq_server_options, worker_idle_timeout_ms, 72);
-AT(hq_server_options, reserved, 80);
+AT(hq_server_options, journal, 80);
+AT(hq_server_options, journal_flush_ms, 88);
+AT(hq_server_options, reserved, 96);
 
 SIZE(hq_worker_options, 176);
 AT(hq_worker_options, size, 0);
