@@ -170,7 +170,7 @@ def a_working_directory_that_is_gone(w):
     w.worker()
     w.hq("job", "wait", job)
     eq(w.states(job), ["failed"])
-    has(w.task(job)["error"], "sub")
+    has(w.task(job)["error"], "Could not create working directory")
     w.hq("submit", "--wait", "--", "true")
 
 

@@ -323,7 +323,7 @@ static void test_wrong_values(void **state)
         {"job", "cat", "all", "stdout"},         {"task", "list", "all"},
         {"job", "list", "-v"},                   {"job", "forget", "1", "--status=failed"},
         {"submit", "-n", "x"},                   {"submit", "--log=x", "y"},
-        {"server", "start", "--journal=x"},      {"worker", "start", "--overview-interval=5s"},
+        {"server", "start", "--journal-flush-period=x"}, {"worker", "start", "--overview-interval=5s"},
         {"wait"},                                {"help"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
