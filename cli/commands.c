@@ -4,6 +4,7 @@
 
 #include "completion.h"
 #include "job.h"
+#include "journal.h"
 #include "run.h"
 #include "server.h"
 #include "submit.h"
@@ -33,6 +34,7 @@ static const struct command top_commands[] = {
     {.name = "run", .about = RUN_ABOUT, .more = RUN_MORE, .args = {submit_task_args, run_args, submit_command_args},
      .run = run_run},
     {.name = "worker", .about = "Start, stop and look at workers", .subs = worker_commands},
+    {.name = "journal", .about = "Read, check and repair journals", .subs = journal_commands},
     {.name = "generate-completion", .about = "Print a completion script for a shell", .args = {completion_args},
      .run = completion_run},
     {0},

@@ -108,6 +108,41 @@ HQ_API const hq_doc *hq_tools_worker_info(const hq_worker *w);
 /* Its error, if it ended by itself. */
 HQ_API const char *hq_tools_worker_end_text(const hq_worker *w);
 
+/* ---- journals ------------------------------------------------------------------------------------------
+ * Files that a server has written, or is writing: they are only read. No ctx is needed; memory comes from malloc. All
+ * block on the file system. Texts name the file. */
+
+typedef struct hq_journal hq_journal;
+
+/* HQ_ESYS: it cannot be opened; HQ_EJOURNAL: it is no journal; HQ_EVERSION. */
+HQ_API int hq_tools_journal_open(hq_journal **ret, const char *path, hq_error *err);
+/* 1: *ret is the next event, {event: {type, ...}, time} with time in ms since 1970, everything named and in the order as in the
+ * lines of `hq journal export`; borrowed until the next call. 0: no more. HQ_EJOURNAL: it is damaged here, and nothing that follows
+ * can be told. A torn end is the end. */
+HQ_API int hq_tools_journal_next(hq_journal *j, const hq_doc **ret, hq_error *err);
+HQ_API void hq_tools_journal_free(hq_journal *j);
+
+typedef struct hq_journal_damage {
+    uint64_t from, to; /* bytes of the file */
+} hq_journal_damage;
+
+typedef struct hq_journal_check {
+    size_t size;
+    char server_uid[16];
+    int header_damaged;
+    uint64_t bytes;                  /* of the file */
+    uint64_t records, facts, position; /* that are good; number of the last fact */
+    uint64_t jobs, tasks, workers;   /* that a server would restore from them */
+    uint64_t torn, torn_from;        /* bytes at the end that are no record: the next start of a server cuts them off */
+    uint64_t damages, damaged;       /* places with good records behind them, and their bytes */
+    hq_journal_damage damage[16];    /* the first of them */
+    uint64_t orphans;                /* facts that are whole, but speak of what is lost */
+    char orphan[240];                /* what is wrong with the first of them */
+} hq_journal_check;
+/* Reads all of it. `save` (may be NULL): a new file for what is good; a server can start from it. HQ_EEXIST: there is one;
+ * HQ_EJOURNAL: nothing can be had from it. */
+HQ_API int hq_tools_journal_check(const char *path, const char *save, hq_journal_check *ret, hq_error *err);
+
 /* The text that a user sees of a failed task. Length written. */
 HQ_API int hq_tools_task_error(int code, const char *text, uint32_t crash_limit, char *out, size_t room);
 

@@ -74,7 +74,6 @@ def unfinished_features_are_refused(w):
         has(w.hq("submit", *args, "--", "true", rc=2).err, f"unexpected argument '{args[0].split('=')[0]}' found")
     w.script("d.sh", "#!/bin/bash\n#HQ --cpus=2\ntrue\n")
     has(w.hq("submit", "./d.sh", rc=1).err, "#HQ directives are not supported yet")
-    w.hq("server", "start", "--journal=j", "--server-dir=other", rc=2)
 
 
 @case
