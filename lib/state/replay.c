@@ -15,13 +15,17 @@ static int number(struct state *s, uint64_t position, const struct fact *facts, 
 
 int hqi_state_replay(struct state *s, uint64_t position, struct fact *facts, uint32_t n, hq_error *err)
 {
+    const uint64_t before = s->position;
+    uint32_t applied = 0;
     int r = number(s, position, facts, n, err);
-    for (uint32_t i = 0; i < n && r >= 0; i++) {
-        r = hqi_state_check(s, &facts[i], err);
+    while (r >= 0 && applied < n) {
+        r = hqi_state_check(s, &facts[applied], err);
         if (r >= 0)
-            r = hqi_state_reserve(s, &facts[i], err);
+            r = hqi_state_reserve(s, &facts[applied], err);
         if (r >= 0)
-            hqi_state_apply(s, &facts[i]);
+            hqi_state_apply(s, &facts[applied++]);
     }
+    if (applied == 0)
+        s->position = before;
     return r;
 }

@@ -248,7 +248,8 @@ int hqi_state_reserve(struct state *s, const struct fact *f, hq_error *err);
 void hqi_state_apply(struct state *s, struct fact *f);
 /* For facts from outside (journal): is it one that decide could have made in this state? HQ_EJOURNAL with the reason. */
 int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err);
-/* One record of a journal, whose last fact is number `position`: checks, reserves and applies its facts. Numbers may have gaps, never go back. HQ_EJOURNAL, HQ_ENOMEM: the state is then good for nothing but free. */
+/* One record of a journal, whose last fact is number `position`: checks, reserves and applies its facts. Numbers may have gaps, never
+ * go back. HQ_EJOURNAL, HQ_ENOMEM: the facts before the one that is wrong were applied, no more. */
 int hqi_state_replay(struct state *s, uint64_t position, struct fact *facts, uint32_t n, hq_error *err);
 /* For the replica of a compaction that prunes: ended jobs go, as by JOB_FORGET, without a fact. */
 void hqi_state_remains_forget_ended(struct state *s);
