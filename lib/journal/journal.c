@@ -319,11 +319,11 @@ static void compact(struct journal *j, struct duty *d)
 
 static uint64_t next_look(const struct journal *j, const struct duty *d)
 {
-    if (j->compactor)
-        return 0;
     if (j->writer.lost)
         return UINT64_MAX;
-    return j->writer.error.code ? j->writer.retry_at : d->flush_at;
+    if (j->writer.error.code)
+        return j->writer.retry_at;
+    return j->compactor || d->compact ? 0 : d->flush_at;
 }
 
 static void *run(void *user)
