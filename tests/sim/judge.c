@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compaction.h"
 #include "sim.h"
 
 #define CHECK_EVERY 16u /* ticks: verifying walks everything */
@@ -462,11 +463,27 @@ static void trace_counts(struct sim *s)
               (unsigned long long)s->judge.refused);
 }
 
+static struct bytes record_of(void *user, uint32_t i, uint64_t *position)
+{
+    const struct record *r = &((const struct disk *)user)->records[i];
+    *position = r->position;
+    return (struct bytes){r->bytes, r->n};
+}
+
+/* All that has happened is a journal that can be compacted. */
+static void check_compaction(struct sim *s)
+{
+    struct compaction c = {record_of, &s->disk, s->disk.n, hqi_state_digest(hqi_core_core_state(s->server.replica)), ""};
+    if (s->disk.on && s->disk.n > 0 && !compaction_holds(&c))
+        sim_fail(s, "%s", c.why);
+}
+
 void judge_end(struct sim *s)
 {
     trace_counts(s);
     if (!s->server.core)
         return;
+    check_compaction(s);
     judge_restart(s); /* at the end, too, all that was told is true */
     for (uint32_t i = 0; i < s->n_workers; i++) {
         judge_worker(s, s->workers[i]);
