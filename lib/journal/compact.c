@@ -277,6 +277,7 @@ static uint32_t job_of(const struct compactor *c, const struct fact *f)
     case FACT_ENDED:
         return f->u.ended.n_groups ? job_of_submit(c, f->u.ended.groups[0].submit) : 0;
     case FACT_HANDOUT:
+    case FACT_ADOPT:
     case FACT_RETRACT:
     case FACT_RETURN:
     case FACT_CRASHED:

@@ -179,6 +179,7 @@ static void restore_worker(struct state *st, struct worker *w, const struct work
         list_unlink(&wc->in_worker);
         list_push_back(&w->class_list, &wc->in_worker);
         wc->blocked = t->classes[i].blocked;
+        w->blocks |= wc->blocked;
         wc->rate_x16 = t->classes[i].rate_x16;
         wc->rate_ms = t->classes[i].rate_ms;
     }

@@ -272,7 +272,7 @@ uint32_t world_join(struct world *w, uint32_t cpus)
     return world_join_with(w, cpus, 0, 0);
 }
 
-static struct bytes token_of(uint32_t nth, char text[HQI_TOKEN_BYTES])
+struct bytes world_token(uint32_t nth, char text[HQI_TOKEN_BYTES])
 {
     memset(text, 'a' + (int)(nth % 26), HQI_TOKEN_BYTES);
     return (struct bytes){text, HQI_TOKEN_BYTES};
@@ -305,7 +305,7 @@ uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint6
     hq_worker_id id = {0};
     hq_error err;
     char token[HQI_TOKEN_BYTES];
-    const struct bytes as = token_of(++w->n_joined, token);
+    const struct bytes as = world_token(++w->n_joined, token);
     int r = hqi_core_on_worker_join(w->core, &w->now, &c, w->n_joined, as, &id, &err);
     if (r < 0)
         hqi_base_buf_addf(&w->said, "join refused: %s\n", err.text);
@@ -424,7 +424,7 @@ uint32_t world_back_with(struct world *w, uint32_t nth, uint32_t submits, const 
 {
     static struct listing l;
     char token[HQI_TOKEN_BYTES];
-    struct attach a = {.worker = {nth}, .token = token_of(nth, token), .server_uid = bytes_of("abcdef"), .epoch = 1,
+    struct attach a = {.worker = {nth}, .token = world_token(nth, token), .server_uid = bytes_of("abcdef"), .epoch = 1,
                        .submits = l.submits, .n_submits = submits, .waiting = l.waiting,
                        .news = {.started = l.started, .ended = l.ended, .crashed = l.crashed}};
     struct worker_config *c = make_config(w, 2, 0, 0);

@@ -98,6 +98,9 @@ int world_given(struct world *w, enum given how, uint32_t worker, uint32_t submi
                 uint32_t n);
 void world_lose(struct world *w, uint32_t worker, uint8_t reason);
 
+/* What the n-th worker was told when it joined. */
+struct bytes world_token(uint32_t nth, char text[HQI_TOKEN_BYTES]);
+
 /* ---- restarts ---- */
 
 /* The core dies, and another one starts from the records. All clients and workers are gone. */

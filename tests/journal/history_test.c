@@ -88,7 +88,9 @@ static void on_task(struct told *t, const struct hq_doc *e, const char *type)
 {
     if (strcmp(type, "task-started") == 0) {
         struct task_told *k = task_of(job_of(t, number(e, "job")), number(e, "task"));
-        assert_true(!k->known || (k->state == HQ_TASK_RUNNING && number(e, "instance") > k->instance));
+        /* An attempt may come back with its worker, which is then another one. */
+        assert_true(!k->known || (k->state == HQ_TASK_RUNNING &&
+                                  (number(e, "instance") > k->instance || number(e, "worker") != k->worker)));
         *k = (struct task_told){HQ_TASK_RUNNING, true, k->index, number(e, "instance"), number(e, "worker")};
     } else if (strcmp(type, "task-finished") == 0 || strcmp(type, "task-failed") == 0) {
         bool failed = strcmp(type, "task-failed") == 0;

@@ -83,8 +83,23 @@ static void join(struct walk *k)
     c->on_server_lost = LOST_STOP;
     c->heartbeat_ms = 8000;
     c->resources = (struct resources){d, n};
-    assert_int_equal(hqi_core_on_worker_join(k->w.core, &k->w.now, &c, &id, NULL), HQ_OK);
+    char token[HQI_TOKEN_BYTES];
+    const struct bytes as = world_token(++k->w.n_joined, token);
+    assert_int_equal(hqi_core_on_worker_join(k->w.core, &k->w.now, &c, k->w.n_joined, as, &id, NULL), HQ_OK);
     world_drain(&k->w);
+}
+
+/* With something of a job or two, which it may or may not have. */
+static void come_back(struct walk *k)
+{
+    const struct state *st = state_of(k);
+    struct held v[3];
+    for (uint32_t i = 0; i < 3; i++)
+        v[i] = (struct held){(enum holding)below(k, 4), 1 + below(k, st->n_submits ? st->n_submits : 1), below(k, 2), below(k, 12),
+                             1 + below(k, 3)};
+    if (k->w.n_joined)
+        world_back_with(&k->w, 1 + below(k, k->w.n_joined), 0, v, 3);
+    world_forget_said(&k->w);
 }
 
 static struct worker *live_worker(struct walk *k, uint32_t *n_live)
@@ -105,6 +120,8 @@ static void come_or_go(struct walk *k)
     struct worker *w = live_worker(k, &n);
     if (n < 2 || (n < LIVE_WORKERS && chance(k, 50)))
         join(k);
+    else if (chance(k, 20))
+        come_back(k);
     else if (chance(k, 30))
         world_stop_worker(&k->w, w->id.n);
     else

@@ -24,7 +24,7 @@ static void join_as(struct world *w, const char *host)
     c->heartbeat_ms = 8000;
     c->pid = 4711;
     c->resources = (struct resources){d, 1};
-    assert_int_equal(hqi_core_on_worker_join(w->core, &w->now, &c, &id, NULL), HQ_OK);
+    assert_int_equal(hqi_core_on_worker_join(w->core, &w->now, &c, 0, (struct bytes){0}, &id, NULL), HQ_OK);
     world_drain(w);
 }
 
