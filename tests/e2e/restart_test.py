@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """restart_test.py - servers that are killed, and start again from their journal.
 
-More than a test run has time for: HQ_TEST_KILLS=100 HQ_TEST_TASKS=20000 HQ_TEST_SEED=7 restart_test.py HQ killed_again_and_again
+More than a test run has time for: HQ_TEST_KILLS=100 HQ_TEST_TASKS=20000 HQ_TEST_PAUSE=0.4 restart_test.py HQ killed_again_and_again
 """
 import os, random, signal, subprocess, time
 
@@ -10,6 +10,7 @@ from harness import HQ, Skip, case, eq, free_port, has, is_alive, main, until
 KILLS = int(os.environ.get("HQ_TEST_KILLS", "8"))
 TASKS = int(os.environ.get("HQ_TEST_TASKS", "2000"))
 SEED = int(os.environ.get("HQ_TEST_SEED", "1"))
+PAUSE_S = float(os.environ.get("HQ_TEST_PAUSE", "1"))  # between kills, at most
 
 
 def server(w, *args):
@@ -241,7 +242,7 @@ def killed_again_and_again(w):
     waits = w.start("client", HQ, "job", "wait", job)
     finished = kills = 0
     while kills < KILLS and waits.alive():
-        time.sleep(chance.uniform(0.0, 1.0))
+        time.sleep(chance.uniform(0.0, PAUSE_S))
         if chance.random() < 0.5:
             now = w.stats(job)["finished"]
             assert now >= finished, f"{finished} tasks were said to have finished, then {now}"
