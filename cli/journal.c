@@ -9,6 +9,7 @@
 #include "format.h"
 #include "hqcore/tools.h"
 #include "json.h"
+#include "session.h"
 
 #define SAVED_SUFFIX ".repaired"
 
@@ -229,6 +230,27 @@ static int run_repair(struct cli *cli, const struct matches *m)
     return rc;
 }
 
+/* ---- of a server that runs ---- */
+
+static int ask(struct cli *cli, int (*send)(hq_client *c, uint64_t tag, hq_error *err))
+{
+    struct session s;
+    hq_error err;
+    bool ok = session_open(&s, cli) && session_reply(&s, send(s.client, session_tag(&s), &err), &err);
+    session_close(&s);
+    return ok ? 0 : 1;
+}
+
+static int run_flush(struct cli *cli, const struct matches *m)
+{
+    return ask(cli, hq_tools_journal_flush);
+}
+
+static int run_prune(struct cli *cli, const struct matches *m)
+{
+    return ask(cli, hq_tools_journal_prune);
+}
+
 /* ---- table ---- */
 
 static const struct arg path_args[] = {
@@ -240,6 +262,11 @@ static const struct arg path_args[] = {
 const struct command journal_commands[] = {
     {.name = "export", .about = "Print the events of a journal as JSON, one on a line", .args = {path_args},
      .run = run_export, .more = "Needs no server; the journal of one that runs is read as far as it has been written."},
+    {.name = "flush", .about = "Have the server write its journal to the disk, and wait until it is there", .run = run_flush,
+     .more = "What was submitted, canceled, opened or closed is there when the command for it returns, without this."},
+    {.name = "prune", .about = "Remove from the server's journal what is over", .run = run_prune,
+     .more = "Jobs that have ended and workers that have gone are in the journal no longer, and will not be known after a restart. What "
+             "was forgotten leaves the journal by itself."},
     {.name = "verify", .about = "Tell whether a journal is whole", .args = {path_args}, .run = run_verify,
      .more = "Reads all of it, and restores from it what a server would. The exit code is 1 when it is damaged. A last record that "
              "is not whole is no damage: it was being written when its server died."},

@@ -23,6 +23,10 @@ HQ_API int hq_tools_server_stop(hq_client *c, uint64_t tag, hq_error *err);
 /* The server writes what it knows, as JSON for people, to `path`: over an existing file; relative to the server's working
  * directory. The server's loop waits for the file system meanwhile. No doc. */
 HQ_API int hq_tools_server_debug_dump(hq_client *c, const char *path, uint64_t tag, hq_error *err);
+/* Of a server without a journal both succeed, and do nothing. No doc. flush: the reply comes when all that is known is on the disk;
+ * prune: when the journal holds only jobs and workers that have not ended. */
+HQ_API int hq_tools_journal_flush(hq_client *c, uint64_t tag, hq_error *err);
+HQ_API int hq_tools_journal_prune(hq_client *c, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_open(hq_client *c, const char *name, uint32_t max_fails, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_close(hq_client *c, const char *jobs, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_cancel(hq_client *c, const char *jobs, const char *reason, uint64_t tag, hq_error *err);

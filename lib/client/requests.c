@@ -66,6 +66,18 @@ int hq_tools_server_debug_dump(hq_client *c, const char *path, uint64_t tag, hq_
     return send_command(c, &cmd, tag, err);
 }
 
+int hq_tools_journal_flush(hq_client *c, uint64_t tag, hq_error *err)
+{
+    struct command cmd = {.kind = COMMAND_JOURNAL_FLUSH};
+    return send_command(c, &cmd, tag, err);
+}
+
+int hq_tools_journal_prune(hq_client *c, uint64_t tag, hq_error *err)
+{
+    struct command cmd = {.kind = COMMAND_JOURNAL_PRUNE};
+    return send_command(c, &cmd, tag, err);
+}
+
 /* ---- jobs ---- */
 
 int hq_tools_job_open(hq_client *c, const char *name, uint32_t max_fails, uint64_t tag, hq_error *err)

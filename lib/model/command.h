@@ -34,7 +34,9 @@ enum command_kind { /* sent as the field numbers of client.proto's Request: neve
     COMMAND_WORKER_LIST = 14,
     COMMAND_WORKER_STOP = 15,
     COMMAND_WORKER_WAIT = 16,
-    COMMAND_DEBUG_DUMP = 17
+    COMMAND_DEBUG_DUMP = 17,
+    COMMAND_JOURNAL_FLUSH = 18,
+    COMMAND_JOURNAL_PRUNE = 19
 };
 
 struct command {

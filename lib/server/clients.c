@@ -77,6 +77,48 @@ static void answer_dump(struct hq_server *s, struct peer *p, const struct comman
         drop(s, p, sent, hq_strerror(sent));
 }
 
+static void answer_plain(struct hq_server *s, struct peer *p, const struct reply *r, const struct safety *need)
+{
+    struct server_client *c = hqi_net_peer_user(p);
+    hqi_base_buf_clear(&s->frame);
+    hqi_wire_client_encode_reply(r, &s->frame);
+    int sent = s->frame.failed ? HQ_ENOMEM : hqi_server_outbox_send(s, &c->out, need, hqi_base_buf_bytes(&s->frame));
+    if (sent < 0)
+        drop(s, p, sent, hq_strerror(sent));
+}
+
+static void answer_flush(struct hq_server *s, struct peer *p, const struct command *cmd)
+{
+    const char *refusal = hqi_server_durable_refusal(s);
+    uint64_t position = hqi_core_core_state(s->core)->position;
+    const struct reply r = {.id = cmd->id, .kind = cmd->kind, .code = refusal ? HQ_EJOURNAL : HQ_OK, .text = refusal};
+    answer_plain(s, p, &r, refusal ? &(struct safety){0, 0} : &(struct safety){position, position});
+}
+
+static void answer_prune(struct hq_server *s, struct peer *p, const struct command *cmd)
+{
+    struct server_client *c = hqi_net_peer_user(p);
+    const struct reply r = {.id = cmd->id, .kind = cmd->kind};
+    c->prune_id = cmd->id;
+    c->prune_asked = hqi_server_durable_prune(s);
+    if (c->prune_asked)
+        return;
+    c->prune_id = 0;
+    answer_plain(s, p, &r, &(struct safety){0, 0});
+}
+
+void hqi_server_clients_on_pruned(struct hq_server *s, uint32_t done, const hq_error *err)
+{
+    list_for_safe(it, tmp, &s->clients) {
+        struct server_client *c = hqi_container(it, struct server_client, link);
+        const struct reply r = {.id = c->prune_id, .kind = COMMAND_JOURNAL_PRUNE, .code = err->code, .text = err->text};
+        if (c->prune_id == 0 || c->prune_asked > done)
+            continue;
+        c->prune_id = 0;
+        answer_plain(s, c->peer, &r, &(struct safety){0, 0});
+    }
+}
+
 static void on_data(void *user, struct peer *p, uint64_t number, struct bytes payload)
 {
     struct hq_server *s = user;
@@ -91,6 +133,10 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
     }
     if (cmd.kind == COMMAND_DEBUG_DUMP) {
         answer_dump(s, p, &cmd);
+        return;
+    }
+    if (cmd.kind == COMMAND_JOURNAL_FLUSH || cmd.kind == COMMAND_JOURNAL_PRUNE) {
+        (cmd.kind == COMMAND_JOURNAL_FLUSH ? answer_flush : answer_prune)(s, p, &cmd);
         return;
     }
     if (cmd.kind == COMMAND_SERVER_STOP)

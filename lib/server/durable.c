@@ -149,11 +149,30 @@ static void tell_failure(struct hq_server *s)
     s->failing = failing;
 }
 
+uint32_t hqi_server_durable_prune(struct hq_server *s)
+{
+    struct journal_compactions c;
+    if (!s->journal)
+        return 0;
+    hqi_journal_journal_compact(s->journal, true);
+    hqi_journal_journal_compactions(s->journal, &c, NULL);
+    return c.asked;
+}
+
+static void tell_compactions(struct hq_server *s)
+{
+    struct journal_compactions c;
+    hq_error err = {.code = HQ_OK};
+    hqi_journal_journal_compactions(s->journal, &c, &err);
+    hqi_server_clients_on_pruned(s, c.done, &err);
+}
+
 static void on_progress(struct loop_source *p)
 {
     struct hq_server *s = hqi_container(p, struct hq_server, progress);
     hqi_journal_journal_look(s->journal);
     tell_failure(s);
+    tell_compactions(s);
     hqi_server_outbox_release(s);
     hqi_server_workers_acknowledge(s);
 }

@@ -103,6 +103,8 @@ struct server_worker {
 struct server_client {
     struct list link;
     struct peer *peer; /* borrowed from the router: dies with it */
+    uint64_t prune_id; /* its request to prune the journal, 0: none; */
+    uint32_t prune_asked; /* and the compaction that answers it */
     struct held_frames out;
 };
 
@@ -116,6 +118,7 @@ void hqi_server_wake_core(struct hq_server *s); /* the same, in the next round: 
 extern const struct router_ops hqi_server_clients_ops;
 void hqi_server_clients_fini(struct hq_server *s);
 void hqi_server_clients_bye(struct hq_server *s);
+void hqi_server_clients_on_pruned(struct hq_server *s, uint32_t done, const hq_error *err); /* compactions up to `done` */
 void hqi_server_clients_drop_failed(struct hq_server *s);
 
 extern const struct router_ops hqi_server_workers_ops;
@@ -143,6 +146,7 @@ int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact
 bool hqi_server_durable_is_safe(const struct hq_server *s, const struct safety *need);
 void hqi_server_durable_want(struct hq_server *s, const struct safety *need); /* as soon as may be */
 const char *hqi_server_durable_refusal(struct hq_server *s); /* why nothing may be changed now; NULL: it may */
+uint32_t hqi_server_durable_prune(struct hq_server *s);       /* the number of the compaction; 0: no journal */
 void hqi_server_durable_stop(struct hq_server *s);           /* writes and syncs what there is. Blocks */
 void hqi_server_durable_fini(struct hq_server *s, bool forked);
 

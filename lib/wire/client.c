@@ -254,6 +254,8 @@ static const struct {
     [COMMAND_WORKER_STOP] = {make_workers, read_workers},
     [COMMAND_WORKER_WAIT] = {make_worker_wait, read_worker_wait},
     [COMMAND_DEBUG_DUMP] = {make_debug_dump, read_debug_dump},
+    [COMMAND_JOURNAL_FLUSH] = {make_nothing, read_nothing},
+    [COMMAND_JOURNAL_PRUNE] = {make_nothing, read_nothing},
 };
 
 void hqi_wire_client_encode_command(const struct command *c, struct buf *out)

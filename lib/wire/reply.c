@@ -15,7 +15,7 @@
 
 #define SHOWN_ARG_BYTES 256u /* longer arguments are shown by their length */
 #define SHOWN_ARGS 128u
-#define MAX_KIND COMMAND_DEBUG_DUMP
+#define MAX_KIND COMMAND_JOURNAL_PRUNE
 
 /* ---- encoding: info ---- */
 
@@ -289,6 +289,8 @@ static const uint8_t bodies[MAX_KIND + 1] = {
     [COMMAND_WORKER_STOP] = HQCORE__REPLY__BODY_OUTCOMES,
     [COMMAND_WORKER_WAIT] = HQCORE__REPLY__BODY_WORKERS,
     [COMMAND_DEBUG_DUMP] = HQCORE__REPLY__BODY__NOT_SET,
+    [COMMAND_JOURNAL_FLUSH] = HQCORE__REPLY__BODY__NOT_SET,
+    [COMMAND_JOURNAL_PRUNE] = HQCORE__REPLY__BODY__NOT_SET,
 };
 
 static bool may_be_credit(uint8_t kind)

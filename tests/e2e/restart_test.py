@@ -226,6 +226,28 @@ def a_torn_tail_is_cut_off(w):
     eq(w.stats(1)["waiting"], 1)
 
 
+@case
+def flushed_and_pruned(w):
+    s = w.server("--journal=journal.bin", "--journal-flush-period=1h")
+    worker = w.worker()
+    first = w.submit("--wait", "--", "true")
+    second = w.submit("--cpus=100", "--", "true")
+    w.hq("journal", "flush")
+    exported = w.hq("journal", "export", "journal.bin").out
+    has(exported, '"type":"job-completed"')
+    w.hq("journal", "prune")
+    pruned = w.hq("journal", "export", "journal.bin").out
+    assert '"type":"job-completed"' not in pruned, pruned
+    s = restart(w, s)
+    worker.await_log("The server is back")
+    eq([j["id"] for j in w.json("job", "list", "--all")], [second])
+    eq(w.submit("--", "true"), second + 1)
+    w.stop(s)
+    s = w.server()
+    w.hq("journal", "flush")
+    w.hq("journal", "prune")
+
+
 # ---- kills
 
 

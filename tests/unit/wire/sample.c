@@ -670,6 +670,9 @@ struct command sample_command(struct sample *s, uint8_t kind)
     case COMMAND_WORKER_WAIT:
         c.u.worker_wait.count = ordinal(s);
         break;
+    case COMMAND_JOURNAL_FLUSH:
+    case COMMAND_JOURNAL_PRUNE:
+        break;
     case COMMAND_DEBUG_DUMP:
         c.u.path = sample_text(s, 40);
         break;
