@@ -11,6 +11,8 @@ static int keep_facts(void *user, uint64_t position, const struct fact *facts, u
 {
     struct world *w = user;
     struct buf record;
+    if (w->full)
+        return HQ_ENOMEM;
     assert_int_equal(position, hqi_core_core_state(w->core)->position + 1);
     hqi_base_buf_init(&record, &hqi_base_alloc_libc);
     hqi_wire_record_encode(facts, n, &record);

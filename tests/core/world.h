@@ -32,6 +32,7 @@ struct world {
     uint64_t next_key;
     struct buf said;
     struct buf records; /* uint32_t length and bytes of each batch */
+    bool full;          /* facts cannot be recorded */
     uint32_t n_joined;
     struct attach as;   /* who a worker says it is, where that differs from the truth */
 };
