@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """restart_test.py - servers that are killed, and start again from their journal.
 
-More than a test run has time for: HQ_TEST_KILLS=100 HQ_TEST_TASKS=20000 HQ_TEST_PAUSE=0.4 restart_test.py HQ killed_again_and_again
+More than a test run has time for: HQ_TEST_KILLS=100 HQ_TEST_TASKS=20000 HQ_TEST_TASK_S=0.03 HQ_TEST_PAUSE=0.5 restart_test.py HQ killed_again_and_again
 """
 import os, random, signal, subprocess, time
 
@@ -10,6 +10,7 @@ from harness import HQ, Skip, case, eq, free_port, has, is_alive, main, until
 KILLS = int(os.environ.get("HQ_TEST_KILLS", "8"))
 TASKS = int(os.environ.get("HQ_TEST_TASKS", "2000"))
 SEED = int(os.environ.get("HQ_TEST_SEED", "1"))
+TASK_S = float(os.environ.get("HQ_TEST_TASK_S", "0"))
 PAUSE_S = float(os.environ.get("HQ_TEST_PAUSE", "1"))  # between kills, at most
 
 
@@ -257,7 +258,7 @@ def killed_again_and_again(w):
     chance = random.Random(SEED)
     print(f"{KILLS} kills of {TASKS} tasks, seed {SEED}")
     (w.work / "log").mkdir()
-    w.script("task.sh", "#!/bin/bash\necho start $HQ_INSTANCE_ID >> log/$HQ_TASK_ID\necho end >> log/$HQ_TASK_ID\n")
+    w.script("task.sh", f"#!/bin/bash\necho start $HQ_INSTANCE_ID >> log/$HQ_TASK_ID\nsleep {TASK_S}\necho end >> log/$HQ_TASK_ID\n")
     s = server(w)
     workers = [w.worker(cpus=2), w.worker(cpus=2)]
     job = w.submit(f"--array=1-{TASKS}", "--stdout=none", "--stderr=none", "--", "./task.sh")

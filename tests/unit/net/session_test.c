@@ -344,12 +344,43 @@ static void test_model(void **state)
     }
 }
 
+static void add(void *user, struct bytes payload)
+{
+    struct buf *all = user;
+    hqi_base_buf_add(all, payload.p, payload.n);
+    hqi_base_buf_addc(all, ';');
+}
+
+/* What a lost session leaves: the payloads that nobody has acknowledged, handed over or not. */
+static void test_each(void **state)
+{
+    struct session s;
+    struct bytes frame;
+    struct buf all;
+    bool fresh;
+    hqi_base_buf_init(&all, &hqi_base_alloc_libc);
+    hqi_net_session_init(&s, &hqi_base_alloc_libc, ID);
+    for (const char *p = "abcd"; *p; p++)
+        assert_int_equal(hqi_net_session_push(&s, (struct bytes){p, 1}, NULL), HQ_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_true(hqi_net_session_next(&s, &frame));
+        hqi_net_session_moved(&s);
+    }
+    const struct frame ack = {.kind = FRAME_ALIVE, .session = ID, .ack = 1};
+    assert_int_equal(hqi_net_session_take(&s, &ack, &fresh, NULL), HQ_OK);
+    hqi_net_session_each(&s, add, &all);
+    assert_string_equal(hqi_base_buf_bytes(&all).p, "b;c;d;");
+    hqi_net_session_fini(&s);
+    hqi_base_buf_fini(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_and_header), cmocka_unit_test(test_safe_never_sinks),
         cmocka_unit_test(test_take),               cmocka_unit_test(test_resume),
         cmocka_unit_test(test_push_fails_whole),   cmocka_unit_test(test_model),
+        cmocka_unit_test(test_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
