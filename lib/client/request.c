@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "client/client.h"
 #include "host/tree.h"
+#include "net/keys.h"
 
 static const char where[] = "client";
 
@@ -84,10 +85,21 @@ int hqi_client_request_send_more(struct request *r, struct command *cmd, hq_erro
     return hqi_net_link_send(c->link, hqi_base_buf_bytes(&c->frame), err);
 }
 
+/* So that the one that is asked again changes nothing more, and gets the first one's reply. A submit brings its own. */
+static int give_key(struct command *cmd, hq_error *err)
+{
+    bool needs = cmd->kind == COMMAND_JOB_OPEN || cmd->kind == COMMAND_JOB_CLOSE || cmd->kind == COMMAND_JOB_CANCEL;
+    if (needs && hqi_net_keys_random(&cmd->key, sizeof cmd->key) < 0)
+        return hqi_base_error_set(err, HQ_ESYS, where, "no random numbers can be had");
+    return HQ_OK;
+}
+
 int hqi_client_request_send(struct request *r, struct command *cmd, hq_error *err)
 {
     struct hq_client *c = r->client;
-    int code = hqi_client_request_send_more(r, cmd, err);
+    int code = give_key(cmd, err);
+    if (code >= 0)
+        code = hqi_client_request_send_more(r, cmd, err);
     if (code < 0) {
         hqi_client_request_free(r);
         return code;

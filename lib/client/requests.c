@@ -6,7 +6,6 @@
 #include "client/select.h"
 #include "hqcore/tools.h"
 #include "model/name.h"
-#include "net/keys.h"
 
 static const char where[] = "client";
 
@@ -88,8 +87,6 @@ int hq_tools_job_open(hq_client *c, const char *name, uint32_t max_fails, uint64
     int code = hqi_model_name_check(cmd.u.job_open.name, "job name", err);
     if (code < 0)
         return code;
-    if (hqi_net_keys_random(&cmd.key, sizeof cmd.key) < 0)
-        return hqi_base_error_set(err, HQ_ESYS, where, "no random numbers can be had");
     return send_command(c, &cmd, tag, err);
 }
 

@@ -74,16 +74,17 @@ static void fill_outcomes(struct reply *r, struct id_outcome *v, const struct se
 
 /* ---- job close ---- */
 
-static bool is_open(const struct job *j)
+/* What the same command has closed before it answers for. */
+static bool is_open(const struct job *j, struct key key)
 {
-    return j->open;
+    return j->open || key_is(j->close_key, key);
 }
 
 void hqi_core_job_close(struct core *c, const struct now *now, uint64_t client, struct command *cmd)
 {
     struct selected s;
     struct reply *r;
-    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, is_open, &s)) {
+    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, is_open, cmd->key, &s)) {
         hqi_core_no_memory(c, client, cmd);
         return;
     }
@@ -92,9 +93,12 @@ void hqi_core_job_close(struct core *c, const struct now *now, uint64_t client, 
         const struct job *j = hqi_state_job(c->state, (hq_job_id){s.ids[i]});
         struct fact f = {.kind = FACT_JOB_CLOSE, .utc_ms = now->utc_ms};
         v[i] = (struct id_outcome){.id = s.ids[i], .outcome = OUTCOME_ALREADY};
-        if (!j->open)
+        if (!j->open) {
+            v[i].outcome = key_is(j->close_key, cmd->key) ? OUTCOME_DONE : OUTCOME_ALREADY;
             continue;
+        }
         f.u.job_close.job = j->id;
+        f.u.job_close.key = cmd->key;
         v[i].outcome = hqi_core_commit(c, &f, 1, NULL) < 0 ? OUTCOME_FAILED : OUTCOME_DONE;
     }
     if (v)
@@ -197,9 +201,9 @@ bool hqi_core_end_job_fact(struct core *c, uint8_t kind, struct job *j, uint64_t
     return true;
 }
 
-static bool is_active(const struct job *j)
+static bool is_active(const struct job *j, struct key key)
 {
-    return !hqi_state_job_idle(j);
+    return !hqi_state_job_idle(j) || key_is(j->cancel_key, key);
 }
 
 static void cancel_one(struct core *c, const struct now *now, const struct command *cmd, struct id_outcome *o)
@@ -207,6 +211,10 @@ static void cancel_one(struct core *c, const struct now *now, const struct comma
     struct job *j = hqi_state_job(c->state, (hq_job_id){o->id});
     uint64_t active = j->counts[HQ_TASK_WAITING] + j->counts[HQ_TASK_RUNNING];
     struct fact f;
+    if (key_is(j->cancel_key, cmd->key)) { /* asked again: what the first time did, and nothing more */
+        *o = (struct id_outcome){o->id, OUTCOME_DONE, j->canceled, hqi_state_job_total(j) - active - j->canceled};
+        return;
+    }
     o->already = hqi_state_job_total(j) - active;
     o->outcome = OUTCOME_ALREADY;
     if (active == 0)
@@ -214,6 +222,7 @@ static void cancel_one(struct core *c, const struct now *now, const struct comma
     o->outcome = OUTCOME_FAILED;
     if (!hqi_core_end_job_fact(c, FACT_JOB_CANCEL, j, now->utc_ms, cmd->u.jobs.reason, NULL, &f))
         return;
+    f.u.job_cancel.key = cmd->key;
     if (hqi_core_commit(c, &f, 1, NULL) < 0)
         return;
     o->outcome = OUTCOME_DONE;
@@ -228,7 +237,7 @@ void hqi_core_job_cancel(struct core *c, const struct now *now, uint64_t client,
         hqi_core_reply_error(c, client, cmd, HQ_ELIMIT, "The reason of a cancellation has at most 200 bytes");
         return;
     }
-    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, is_active, &s)) {
+    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, is_active, cmd->key, &s)) {
         hqi_core_no_memory(c, client, cmd);
         return;
     }
@@ -251,7 +260,7 @@ void hqi_core_job_forget(struct core *c, const struct now *now, uint64_t client,
     struct selected s;
     uint32_t states = cmd->u.jobs.states ? cmd->u.jobs.states : FORGETTABLE;
     uint32_t done = 0;
-    struct reply *r = hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, &s)
+    struct reply *r = hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, cmd->key, &s)
                           ? hqi_core_reply(c, client, cmd->id, cmd->kind)
                           : NULL;
     if (!r) {

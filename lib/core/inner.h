@@ -111,7 +111,9 @@ struct selected {
     uint32_t *missing;
     uint32_t n_missing;
 };
-bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)(const struct job *), struct selected *ret);
+/* Of SELECT_ALL those that `want` (NULL: all), which is given the key. */
+bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)(const struct job *, struct key), struct key key,
+                          struct selected *ret);
 bool hqi_core_select_workers(struct core *c, const struct selector *s, bool running_only, struct selected *ret);
 
 /* ---- query.c ---- */

@@ -168,7 +168,7 @@ void hqi_core_job_info(struct core *c, const struct now *now, uint64_t client, s
     struct selected s;
     struct reply *r;
     (void)now;
-    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, &s) || !(r = hqi_core_reply(c, client, cmd->id, cmd->kind))) {
+    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, cmd->key, &s) || !(r = hqi_core_reply(c, client, cmd->id, cmd->kind))) {
         hqi_core_no_memory(c, client, cmd);
         return;
     }

@@ -4,12 +4,6 @@
 #include "base/limits.h"
 #include "core/inner.h"
 
-static bool any_job(const struct job *j)
-{
-    (void)j;
-    return true;
-}
-
 static bool make_room(struct core *c, const struct selector *s, uint32_t all, struct selected *ret)
 {
     uint32_t n = s->kind == SELECT_IDS ? s->ids.count : s->kind == SELECT_ALL ? all : 1;
@@ -21,11 +15,10 @@ static bool make_room(struct core *c, const struct selector *s, uint32_t all, st
     return ret->ids && ret->missing;
 }
 
-bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)(const struct job *), struct selected *ret)
+bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)(const struct job *, struct key), struct key key,
+                          struct selected *ret)
 {
     const struct state *st = c->state;
-    if (!want)
-        want = any_job;
     if (!make_room(c, s, st->n_jobs, ret))
         return false;
     if (s->kind == SELECT_LAST && st->n_jobs > 0) {
@@ -36,7 +29,7 @@ bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)
     }
     for (uint32_t id = 1; s->kind == SELECT_ALL && id <= st->n_jobs; id++) {
         const struct job *j = hqi_state_job(st, (hq_job_id){id});
-        if (j && want(j))
+        if (j && (!want || want(j, key)))
             ret->ids[ret->n++] = id;
     }
     for (uint32_t i = 0; s->kind == SELECT_IDS && i < s->ids.count && i < HQI_MAX_SELECT; i++) {

@@ -23,7 +23,7 @@ static struct waiter *waiter_new(struct core *c, uint64_t client, const struct c
     return w;
 }
 
-static bool unfinished(const struct job *j)
+static bool unfinished(const struct job *j, struct key key)
 {
     return !hqi_state_job_ended(j);
 }
@@ -32,7 +32,7 @@ void hqi_core_job_wait(struct core *c, const struct now *now, uint64_t client, s
 {
     struct selected s;
     (void)now;
-    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, unfinished, &s)) {
+    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, unfinished, cmd->key, &s)) {
         hqi_core_no_memory(c, client, cmd);
         return;
     }
@@ -54,7 +54,7 @@ void hqi_core_job_wait(struct core *c, const struct now *now, uint64_t client, s
 void hqi_core_job_progress(struct core *c, const struct now *now, uint64_t client, struct command *cmd)
 {
     struct selected s;
-    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, &s)) {
+    if (!hqi_core_select_jobs(c, &cmd->u.jobs.jobs, NULL, cmd->key, &s)) {
         hqi_core_no_memory(c, client, cmd);
         return;
     }

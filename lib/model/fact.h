@@ -25,6 +25,11 @@ struct key { /* idempotency key of a mutating command; all zero: none */
     uint64_t a, b;
 };
 
+static inline bool key_is(struct key x, struct key y) /* none is nobody's */
+{
+    return (x.a | x.b) != 0 && x.a == y.a && x.b == y.b;
+}
+
 /* Of the secret that a worker gets when it joins, and shows when it comes back. */
 #define HQI_TOKEN_BYTES 16u
 
@@ -139,10 +144,12 @@ struct fact {
         } submit;
         struct {
             hq_job_id job;
+            struct key key; /* job_close */
         } job_close, job_forget;
         struct { /* everything of the job that is not terminal; job_abort: because of max-fails */
             hq_job_id job;
             struct bytes reason; /* job_cancel; may be empty */
+            struct key key;      /* job_cancel */
             const struct worker_tasks *active; /* what is handed out now, by worker */
             uint32_t n_active;
         } job_cancel, job_abort;

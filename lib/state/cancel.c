@@ -99,6 +99,8 @@ void hqi_state_cancel_apply_cancel(struct state *st, struct fact *f)
     if (!j)
         return;
     take_reason(st, j);
+    j->cancel_key = f->u.job_cancel.key;
+    j->canceled = j->counts[HQ_TASK_WAITING] + j->counts[HQ_TASK_RUNNING];
     give_up_job(st, j, f, HQ_TASK_CANCELED);
 }
 

@@ -95,6 +95,9 @@ static void add_job(uint64_t *h, const struct job *j)
     add(h, j->max_fails);
     add(h, j->key.a);
     add(h, j->key.b);
+    add_bytes(h, &j->close_key, sizeof j->close_key);
+    add_bytes(h, &j->cancel_key, sizeof j->cancel_key);
+    add(h, j->canceled);
     add(h, j->submitted_ms);
     add(h, j->ended_ms);
     add(h, j->change);

@@ -252,6 +252,7 @@ void hqi_state_job_apply_close(struct state *st, struct fact *f)
     if (!j || !j->open)
         return;
     j->open = false;
+    j->close_key = f->u.job_close.key;
     hqi_state_job_touch(st, j, f->utc_ms);
 }
 

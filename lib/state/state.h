@@ -115,6 +115,8 @@ struct job {
     bool open;
     uint32_t max_fails;  /* UINT32_MAX: no limit */
     struct key key;      /* of job_open */
+    struct key close_key, cancel_key; /* of the commands that did so last */
+    uint64_t canceled;   /* tasks, by that */
     struct map_node by_key;
     uint64_t submitted_ms, ended_ms; /* ended 0: not yet */
     uint64_t change;                 /* state->position of the last fact that changed what its users see */

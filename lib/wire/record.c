@@ -60,8 +60,11 @@ static void make_submit(struct encode *e, Hqcore__Fact *m, const struct fact *f)
 static void make_job(struct encode *e, Hqcore__Fact *m, const struct fact *f)
 {
     m->job_close = hqi_wire_pb_message(e, &hqcore__job_fact__descriptor); /* or job_forget: one union */
-    if (m->job_close)
-        m->job_close->job = f->u.job_close.job.n;
+    if (!m->job_close)
+        return;
+    m->job_close->job = f->u.job_close.job.n;
+    m->job_close->key_a = f->u.job_close.key.a;
+    m->job_close->key_b = f->u.job_close.key.b;
 }
 
 static void make_job_stop(struct encode *e, Hqcore__Fact *m, const struct fact *f)
@@ -71,6 +74,8 @@ static void make_job_stop(struct encode *e, Hqcore__Fact *m, const struct fact *
         return;
     b->job = f->u.job_cancel.job.n;
     b->reason = hqi_wire_pb_bytes(f->u.job_cancel.reason);
+    b->key_a = f->u.job_cancel.key.a;
+    b->key_b = f->u.job_cancel.key.b;
     b->n_active = f->u.job_cancel.n_active;
     b->active = hqi_wire_pb_list(e, &hqcore__worker_tasks__descriptor, b->n_active);
     for (size_t i = 0; i < b->n_active && !e->failed; i++) {
@@ -239,12 +244,14 @@ static bool read_submit(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 
 static bool read_job(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
+    f->u.job_close.key = (struct key){m->job_close->key_a, m->job_close->key_b};
     return read_job_id(d, m->job_close->job, &f->u.job_close.job);
 }
 
 static bool read_job_stop(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
     const Hqcore__JobStopFact *b = m->job_cancel;
+    f->u.job_cancel.key = (struct key){b->key_a, b->key_b};
     if (!read_job_id(d, b->job, &f->u.job_cancel.job) ||
         !hqi_wire_pb_blob(d, "JobStopFact.reason", b->reason, HQI_MAX_STRING, &f->u.job_cancel.reason))
         return false;

@@ -245,9 +245,52 @@ static void pages_by_ids(void **state)
     world_close(&w);
 }
 
+static void jobs_again(struct world *w, uint8_t kind, uint32_t job, uint64_t key)
+{
+    uint32_t none = 0;
+    hq_range r = {job, 1, 1};
+    struct command cmd = {.kind = kind, .key = {key, 0}};
+    cmd.u.jobs.jobs.kind = job ? SELECT_IDS : SELECT_ALL;
+    if (job)
+        cmd.u.jobs.jobs.ids = (struct intset){&r, &none, 1, 1, true};
+    world_command(w, &cmd);
+}
+
+/* The reply was lost with the server, and the client asks again. */
+static void asked_again_is_answered_again(void **state)
+{
+    static const hq_range more = {10, 2, 1};
+    struct world w;
+    world_open(&w);
+    world_open_job(&w, "a", NO_LIMIT);
+    submit(&w, .ids = &four, .job = 1);
+    world_forget_said(&w);
+    jobs_again(&w, COMMAND_JOB_CANCEL, 1, 50);
+    submit(&w, .ids = &more, .job = 1);
+    world_restart(&w);
+    world_forget_said(&w);
+    jobs_again(&w, COMMAND_JOB_CANCEL, 1, 50);
+    expect(&w, "client 7 #5 1 done 4/0\n");
+    assert_int_equal(world_count(&w, 1, HQ_TASK_WAITING), 2); /* what came later was not meant */
+    jobs_again(&w, COMMAND_JOB_CANCEL, 0, 50);
+    expect(&w, "client 7 #6 1 done 4/0\n");
+    jobs_again(&w, COMMAND_JOB_CANCEL, 0, 51);
+    expect(&w, "client 7 #7 1 done 2/4\n");
+    jobs_again(&w, COMMAND_JOB_CLOSE, 0, 52);
+    world_restart(&w);
+    jobs_again(&w, COMMAND_JOB_CLOSE, 0, 52);
+    expect(&w, "client 7 #8 1 done\nclient 7 #9 1 done\n");
+    jobs_again(&w, COMMAND_JOB_CLOSE, 1, 53);
+    expect(&w, "client 7 #10 1 already\n");
+    jobs_again(&w, COMMAND_JOB_CLOSE, 1, 0);
+    expect(&w, "client 7 #11 1 already\n");
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asked_again_is_answered_again),
         cmocka_unit_test(opening_and_closing),
         cmocka_unit_test(cancelling_tells_the_worker),
         cmocka_unit_test(cancelling_what_waits),

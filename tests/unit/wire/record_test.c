@@ -88,10 +88,14 @@ static void same_fact(const struct fact *a, const struct fact *b)
     case FACT_JOB_CLOSE:
     case FACT_JOB_FORGET:
         same_field(a, b, u.job_close.job.n);
+        same_field(a, b, u.job_close.key.a);
+        same_field(a, b, u.job_close.key.b);
         break;
     case FACT_JOB_CANCEL:
     case FACT_JOB_ABORT:
         same_job_stop(a, b);
+        same_field(a, b, u.job_cancel.key.a);
+        same_field(a, b, u.job_cancel.key.b);
         break;
     case FACT_WORKER_JOIN:
         same_field(a, b, u.worker_join.worker.n);

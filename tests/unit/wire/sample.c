@@ -546,10 +546,12 @@ static void fill_fact(struct sample *s, struct fact *f)
     case FACT_JOB_CLOSE:
     case FACT_JOB_FORGET:
         f->u.job_close.job.n = 1 + ordinal(s);
+        f->u.job_close.key = (struct key){sample_wide(s), sample_wide(s)};
         break;
     case FACT_JOB_CANCEL:
     case FACT_JOB_ABORT:
         fill_job_stop(s, f);
+        f->u.job_cancel.key = (struct key){sample_wide(s), sample_wide(s)};
         break;
     case FACT_WORKER_JOIN:
         f->u.worker_join.worker.n = 1 + ordinal(s);
