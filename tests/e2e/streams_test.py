@@ -138,7 +138,7 @@ def control_c_in_waiting_commands(w):
                     ["job", "wait", "all"], ["job", "wait", opened], ["job", "progress", job], ["worker", "wait", "5"])
     has(out[0], "Job submitted successfully, job ID: ")
     has(out[1], "Job submitted successfully, job ID: ", " Waiting for 1 job with 1 task\r\n",
-        " 0/1 jobs, 0/1 tasks 1 RUNNING")
+        " 0/1 jobs, 0/1 tasks ")
     has(out[5], " Waiting for 1 job with 1 task\r\n")
     w.hq("job", "close", opened)
     eq([w.states(j) for j in (1, 3, 4)], [["running"]] * 3)
