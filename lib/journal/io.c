@@ -72,6 +72,16 @@ static int system_size(void *user, int fd, uint64_t *ret)
     return 0;
 }
 
+static int system_is_at(void *user, int fd, const char *path)
+{
+    struct stat mine, there;
+    if (fstat(fd, &mine) < 0)
+        return -1;
+    if (stat(path, &there) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
 static int system_rename(void *user, const char *from, const char *to)
 {
     return rename(from, to);
@@ -109,6 +119,7 @@ const struct journal_io hqi_journal_io_system = {
     .sync = system_sync,
     .truncate = system_truncate,
     .size = system_size,
+    .is_at = system_is_at,
     .rename = system_rename,
     .unlink = system_unlink,
     .sync_dir = system_sync_dir,

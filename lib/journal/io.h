@@ -17,6 +17,7 @@ struct journal_io {
     int (*sync)(void *user, int fd); /* fdatasync */
     int (*truncate)(void *user, int fd, uint64_t size);
     int (*size)(void *user, int fd, uint64_t *ret); /* EISDIR: it is a directory */
+    int (*is_at)(void *user, int fd, const char *path); /* 1: the file of that name is this one; 0: it is not, or there is none */
     int (*rename)(void *user, const char *from, const char *to);
     int (*unlink)(void *user, const char *path);
     int (*sync_dir)(void *user, const char *path); /* the directory that holds `path` */

@@ -240,6 +240,10 @@ static int sync_file(struct writer *w, hq_error *err)
     w->lost = r == HQ_EEXIST;
     if (r < 0)
         return r;
+    if (w->io->is_at(w->io->user, w->fd, w->path) == 0) { /* what is synced must be found again */
+        w->distrusted = true;
+        return hqi_base_error_set(err, HQ_EJOURNAL, "journal", "it was removed, or replaced");
+    }
     if (w->io->sync(w->io->user, w->fd) < 0) {
         w->distrusted = true;
         return hqi_journal_io_error(err, errno, "cannot be synced");
@@ -253,7 +257,7 @@ static int work(struct writer *w, bool sync, hq_error *err)
         return make_anew(w, err);
     int r = write_blocks(w, err);
     int s = sync ? sync_file(w, r < 0 ? NULL : err) : HQ_OK;
-    if (w->distrusted) /* at once: another file may well do */
+    if (w->distrusted) /* at once: a new one may well do */
         return make_anew(w, err);
     return r < 0 ? r : s;
 }

@@ -207,6 +207,13 @@ static int disk_size(void *user, int fd, uint64_t *ret)
     return leave(d, 0, false);
 }
 
+static int disk_is_at(void *user, int fd, const char *path)
+{
+    struct disk *d = enter(user);
+    const struct disk_name *n = find(d, path, false);
+    return leave(d, n && n->now == fd - FIRST_FD + 1, false);
+}
+
 static int disk_rename(void *user, const char *from, const char *to)
 {
     struct disk *d = enter(user);
@@ -246,7 +253,7 @@ static int disk_sync_dir(void *user, const char *path)
 void disk_init(struct disk *d)
 {
     *d = (struct disk){.io = {disk_open, disk_close, disk_pread, disk_pwrite, disk_sync, disk_truncate, disk_size,
-                              disk_rename, disk_unlink, disk_sync_dir, d}};
+                              disk_is_at, disk_rename, disk_unlink, disk_sync_dir, d}};
     pthread_mutex_init(&d->mutex, NULL);
 }
 

@@ -223,6 +223,25 @@ static void after_a_failed_sync_the_file_is_made_anew(void **unused)
     tear_down(&b);
 }
 
+/* Somebody has removed the file: it is made anew where it belongs. */
+static void a_file_that_was_removed_comes_back(void **unused)
+{
+    struct bench b;
+    set_up(&b);
+    assert_int_equal(hqi_journal_writer_create(&b.w, NULL), HQ_OK);
+    add(&b, 3);
+    hqi_journal_writer_round(&b.w, b.now, true, false);
+    b.disk.on_call = NULL; /* until it is back, nothing can be found where it should be */
+    assert_int_equal(b.disk.io.unlink(&b.disk, PATH), 0);
+    add(&b, 3);
+    hqi_journal_writer_round(&b.w, b.now, true, false);
+    assert_int_equal(b.w.error.code, HQ_OK);
+    assert_int_equal(b.w.synced, 6);
+    b.disk.on_call = judge;
+    expect_all(&b);
+    tear_down(&b);
+}
+
 static void a_full_disk(void **unused)
 {
     for (uint64_t room = FILE_HEADER; room < 9000; room += 101) {
@@ -310,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_good_disk),
         cmocka_unit_test(every_call_fails),
         cmocka_unit_test(after_a_failed_sync_the_file_is_made_anew),
+        cmocka_unit_test(a_file_that_was_removed_comes_back),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(short_writes),
         cmocka_unit_test(every_allocation_fails),
