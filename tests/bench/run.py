@@ -14,9 +14,10 @@ import traceback
 
 import report
 from bench import Bench
-from rows import command, load, plan, server, spawn, state
+from rows import command, journal, load, plan, server, spawn, state
 
-FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "plan": plan, "state": state}
+FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "plan": plan, "state": state,
+            "journal": journal}
 LIMIT_S = 20 * 60 # of everything: no figure is worth a hung run
 
 
