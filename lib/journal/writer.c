@@ -82,8 +82,7 @@ static int sync_name(struct writer *w, hq_error *err)
     return HQ_OK;
 }
 
-/* The draft becomes the file; synced, but for its name. */
-static int adopt(struct writer *w, struct draft *d, hq_error *err)
+int hqi_journal_writer_adopt(struct writer *w, struct draft *d, hq_error *err)
 {
     int r = rename_over(w, d, err);
     if (r < 0)
@@ -101,11 +100,6 @@ static int adopt(struct writer *w, struct draft *d, hq_error *err)
     }
     w->dir_dirty = true;
     return sync_name(w, err);
-}
-
-int hqi_journal_writer_adopt(struct writer *w, struct draft *d, hq_error *err)
-{
-    return adopt(w, d, err);
 }
 
 static int copy_prefix(struct writer *w, struct draft *d, hq_error *err)
@@ -152,7 +146,7 @@ static int make_anew(struct writer *w, hq_error *err)
         hqi_journal_draft_drop(&d);
         return r;
     }
-    return adopt(w, &d, err);
+    return hqi_journal_writer_adopt(w, &d, err);
 }
 
 /* ---- life ---- */
