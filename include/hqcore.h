@@ -20,7 +20,8 @@
  * The embedding contract:
  *   1. No mutable file-scope variable, atexit, pthread_atfork, constructor or thread-local of ours.
  *   2. Never sigaction, never a blocked signal in the host's thread, never SIGPIPE, never waitpid(-1).
- *   3. Threads: libzmq's own per hq_ctx (two), all signals blocked in them. Nothing scales with the core count.
+ *   3. Threads: libzmq's own per hq_ctx (two), and one for each open journal; all signals blocked in them. Nothing
+ *      scales with the core count.
  *   4. One thread at a time per hq_ctx and all that lives on it; only hq_ctx_wake crosses threads. Separate
  *      ctxs share nothing; several contexts, servers and workers may live in one process.
  *   5. One fd to poll, level-triggered, timers included; only hq_ctx_dispatch (and the blocking calls, which call
