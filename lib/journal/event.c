@@ -223,6 +223,11 @@ static struct hq_doc overview(struct node *parent, const struct worker_config *c
     return map(parent, &n);
 }
 
+static const char *lost_word(uint8_t policy)
+{
+    return policy == LOST_FINISH_RUNNING ? "FinishRunning" : policy == LOST_WAIT ? "Wait" : "Stop";
+}
+
 static struct hq_doc configuration(struct node *parent, const struct worker_config *c)
 {
     struct node n = {.mem = parent->mem};
@@ -233,7 +238,7 @@ static struct hq_doc configuration(struct node *parent, const struct worker_conf
     add(&n, "idle_timeout", duration_or_null(parent, c->idle_timeout_ms));
     add(&n, "listen_address", text(c->listen_address));
     add(&n, "min_utilization", (struct hq_doc){.kind = DOC_DOUBLE, .v.d = c->min_utilization / (double)HQ_UNITS});
-    add(&n, "on_server_lost", word(c->on_server_lost == LOST_FINISH_RUNNING ? "FinishRunning" : "Stop"));
+    add(&n, "on_server_lost", word(lost_word(c->on_server_lost)));
     add(&n, "overview_configuration", overview(parent, c));
     add(&n, "resources", resources(parent, &c->resources));
     add(&n, "retract_check_interval", duration(parent, RETRACT_CHECK_MS));
