@@ -178,7 +178,7 @@ static void restore_worker(struct state *st, struct worker *w, const struct work
             return;
         list_unlink(&wc->in_worker);
         list_push_back(&w->class_list, &wc->in_worker);
-        wc->blocked = t->classes[i].blocked;
+        wc->blocked |= t->classes[i].blocked; /* for good, once it is */
         w->blocks |= wc->blocked;
         wc->rate_x16 = t->classes[i].rate_x16;
         wc->rate_ms = t->classes[i].rate_ms;
