@@ -10,8 +10,8 @@ from harness import HQ, Skip, case, eq, free_port, has, is_alive, main, until
 KILLS = int(os.environ.get("HQ_TEST_KILLS", "8"))
 TASKS = int(os.environ.get("HQ_TEST_TASKS", "2000"))
 SEED = int(os.environ.get("HQ_TEST_SEED", "1"))
-TASK_S = float(os.environ.get("HQ_TEST_TASK_S", "0"))
-PAUSE_S = float(os.environ.get("HQ_TEST_PAUSE", "1"))  # between kills, at most
+TASK_S = float(os.environ.get("HQ_TEST_TASK_S", "0.02"))
+PAUSE_S = float(os.environ.get("HQ_TEST_PAUSE", "0.5"))  # between kills, at most
 
 
 def server(w, *args):
@@ -273,6 +273,7 @@ def killed_again_and_again(w):
         s = restart(w, s)
         kills += 1
     print(f"killed {kills} times; {finished} tasks had finished by then")
+    assert kills > KILLS // 2, "the tasks were over too soon"
     eq(waits.wait(600), 0)
     eq(w.stats(job)["finished"], TASKS)
     wrong = {i: text for i in range(1, TASKS + 1) if (text := w.read(f"log/{i}")) != "start 0\nend\n"}
