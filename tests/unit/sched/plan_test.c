@@ -1,158 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* plan_test.c - what one planning call proposes: rows of workers and tasks, and who must get what. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "sched/plan.h"
-
-#define T0 1000000ull /* utc_ms of everything that happens at the start */
-
-struct world {
-    struct state *state;
-    struct scratch *scratch;
-    struct arena mem;
-    struct plan_result plan;
-    struct plan_peer peers[16];
-    uint64_t utc_ms;
-    uint32_t steps;
-};
-
-static void world_init(struct world *w)
-{
-    memset(w, 0, sizeof *w);
-    assert_int_equal(hqi_state_state_new(&w->state, &hqi_base_alloc_libc, NULL), HQ_OK);
-    w->scratch = hqi_sched_scratch_new(&hqi_base_alloc_libc);
-    assert_non_null(w->scratch);
-    hqi_base_arena_init(&w->mem, &hqi_base_alloc_libc);
-    w->utc_ms = T0;
-    w->steps = PLAN_STEPS;
-}
-
-static void world_fini(struct world *w)
-{
-    hqi_state_state_free(w->state);
-    hqi_sched_scratch_free(w->scratch);
-    hqi_base_arena_fini(&w->mem);
-}
-
-static void happen(struct world *w, struct fact *f)
-{
-    hq_error err = {0};
-    f->utc_ms = w->utc_ms;
-    if (hqi_state_reserve(w->state, f, &err) < 0)
-        fail_msg("reserve: %s", err.text);
-    hqi_state_apply(w->state, f);
-    if (hqi_state_verify(w->state, &err) < 0)
-        fail_msg("verify: %s", err.text);
-}
-
-static uint32_t add_worker(struct world *w, uint32_t cpus, uint32_t gpus, uint64_t limit_ms)
-{
-    struct worker_config *c = hqi_model_config_new(&hqi_base_alloc_libc);
-    struct resource_def *d = hqi_base_arena_zero(c->mem, 2, sizeof *d);
-    d[0] = (struct resource_def){.name = bytes_of("cpus"), .kind = RESOURCE_RANGE, .start = 0, .end = cpus - 1};
-    d[1] = (struct resource_def){.name = bytes_of("gpus"), .kind = RESOURCE_RANGE, .start = 0, .end = gpus - 1};
-    c->hostname = bytes_of("node");
-    c->group = bytes_of("default");
-    c->on_server_lost = LOST_STOP;
-    c->heartbeat_ms = 8000;
-    c->time_limit_ms = limit_ms;
-    c->resources = (struct resources){d, gpus ? 2 : 1};
-    struct fact f = {.kind = FACT_WORKER_JOIN};
-    f.u.worker_join.worker.n = w->state->n_workers + 1;
-    f.u.worker_join.config = c;
-    happen(w, &f);
-    return w->state->n_workers;
-}
-
-/* A job of `n` tasks that each want cpus (in units) and gpus. Returns the submit. */
-static uint32_t add_tasks(struct world *w, int32_t priority, uint32_t cpus, uint32_t gpus, uint32_t n, uint64_t min_time_ms)
-{
-    struct spec *s = hqi_model_spec_new(&hqi_base_alloc_libc);
-    struct request_entry *e = hqi_base_arena_zero(s->mem, 2, sizeof *e);
-    struct request_variant *v = hqi_base_arena_zero(s->mem, 1, sizeof *v);
-    struct bytes *argv = hqi_base_arena_zero(s->mem, 1, sizeof *argv);
-    hq_range r = {0, n, 1};
-    e[0] = (struct request_entry){bytes_of("cpus"), POLICY_COMPACT, (uint64_t)cpus * HQ_UNITS};
-    e[1] = (struct request_entry){bytes_of("gpus"), POLICY_COMPACT, (uint64_t)gpus * HQ_UNITS};
-    *v = (struct request_variant){0, e, gpus ? 2 : 1, min_time_ms, HQ_UNITS};
-    argv[0] = bytes_of("true");
-    s->argv = argv;
-    s->n_argv = 1;
-    s->submit_dir = s->cwd = bytes_of("/tmp");
-    s->out.kind = s->err.kind = STDIO_NONE;
-    s->request = (struct resource_request){v, 1};
-    s->priority = priority;
-    s->crash_limit = CRASH_DEFAULT;
-    assert_int_equal(hqi_model_intset_make(&s->ids, s->mem, &r, 1, NULL), HQ_OK);
-    struct fact f = {.kind = FACT_SUBMIT};
-    f.u.submit.job.n = w->state->n_jobs + 1;
-    f.u.submit.new_job = true;
-    f.u.submit.name = bytes_of("job");
-    f.u.submit.max_fails = UINT32_MAX;
-    f.u.submit.submit = w->state->n_submits + 1;
-    f.u.submit.spec = s;
-    happen(w, &f);
-    return w->state->n_submits;
-}
-
-static void plan(struct world *w)
-{
-    struct plan_input in = {w->utc_ms, w->peers, 16, w->steps, PLAN_TASKS};
-    hqi_base_arena_clear(&w->mem);
-    assert_int_equal(hqi_sched_plan(&w->plan, w->state, w->scratch, &in, &w->mem, NULL), HQ_OK);
-}
-
-static void apply_plan(struct world *w)
-{
-    for (uint32_t i = 0; i < w->plan.n; i++)
-        happen(w, &w->plan.facts[i]);
-}
-
-static uint32_t count(const struct world *w, uint8_t kind, uint32_t worker, uint32_t submit, int booked)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < w->plan.n; i++) {
-        const struct fact *f = &w->plan.facts[i];
-        for (uint32_t g = 0; f->kind == kind && f->u.tasks.worker.n == worker && g < f->u.tasks.n_groups; g++) {
-            const struct task_group *t = &f->u.tasks.groups[g];
-            for (uint32_t r = 0; t->submit == submit && (booked < 0 || t->booked == booked) && r < t->n_ranges; r++)
-                n += t->ranges[r].count;
-        }
-    }
-    return n;
-}
-
-static void started(struct world *w, uint32_t worker, uint32_t submit, uint32_t ordinal)
-{
-    uint64_t at = w->utc_ms;
-    struct start_group g = {submit, 0, 1, &ordinal, &at, NULL};
-    struct fact f = {.kind = FACT_STARTED};
-    f.u.started.worker.n = worker;
-    f.u.started.groups = &g;
-    f.u.started.n_groups = 1;
-    happen(w, &f);
-}
-
-/* Takes `cpus` of a worker with a task of its own, at a priority that nothing else has. */
-static void occupy(struct world *w, uint32_t worker, uint32_t cpus)
-{
-    uint32_t submit = add_tasks(w, 1000, cpus, 0, 1, 0);
-    struct ord_range r = {0, 1};
-    struct task_group g = {submit, 0, &r, 1, true, true};
-    struct fact f = {.kind = FACT_HANDOUT};
-    f.u.tasks.worker.n = worker;
-    f.u.tasks.groups = &g;
-    f.u.tasks.n_groups = 1;
-    happen(w, &f);
-    started(w, worker, submit, 0);
-}
+#include "world.h"
 
 /* ---- placement ---- */
 
@@ -192,14 +40,6 @@ static const struct row rows[] = {
     {"the two that miss least are kept", {4, 4, 4, 4}, {3, 1, 2, 3}, {{5, 4}, {5, 4}, {0, 1}, {0, 1}, {0, 1}}, {0, 0, 1, 4, 0}},
     {"ten of ten", {10}, {0}, {{9, 2}, {8, 1}, {7, 2}, {6, 1}, {5, 2}, {4, 1}, {3, 2}, {2, 1}}, {1, 1, 1, 1, 1, 1, 0, 0}},
 };
-
-static uint32_t placed_on(const struct world *w, uint32_t submit)
-{
-    for (uint32_t id = 1; id <= w->state->n_workers; id++)
-        if (count(w, FACT_HANDOUT, id, submit, true))
-            return id;
-    return 0;
-}
 
 static void check_row(const struct row *r)
 {
@@ -281,14 +121,7 @@ static void test_a_worker_that_refused_gets_no_more_of_the_class(void **unused)
     uint32_t a = add_tasks(&w, 0, 1, 0, 4, 0);
     plan(&w);
     apply_plan(&w);
-    const struct ord_range all = {0, 4};
-    const struct task_group g = {.submit = a, .ranges = &all, .n_ranges = 1};
-    struct fact f = {.kind = FACT_RETURN};
-    f.u.tasks.worker.n = 1;
-    f.u.tasks.groups = &g;
-    f.u.tasks.n_groups = 1;
-    f.u.tasks.block = true;
-    happen(&w, &f);
+    returned(&w, 1, a, (struct ord_range){0, 4}, true);
     uint32_t b = add_tasks(&w, 0, 3, 0, 1, 0);
     plan(&w);
     assert_int_equal(count(&w, FACT_HANDOUT, 2, a, true), 4);
