@@ -39,6 +39,8 @@ static bool init_worker(struct draft *d, struct draft_worker *dw, struct worker 
     dw->left_ms = life_left(w, d->in->utc_ms);
     dw->wanted_above = INT32_MIN;
     dw->lowest_claim = INT32_MAX;
+    dw->picky = w->blocks;
+    hqi_sched_utilization_init(d, dw);
     if (w->id.n < d->in->n_peers) {
         dw->away = d->in->peers[w->id.n].away;
         dw->stalled = d->in->peers[w->id.n].stalled || dw->away;
@@ -113,10 +115,16 @@ static bool init_levels(struct draft *d)
 }
 
 bool hqi_sched_draft_init(struct draft *d, const struct state *s, struct shapes *shapes, const struct plan_input *in,
-                          uint64_t budget, struct arena *mem)
+                          uint64_t budget, struct draft_bars *bars, struct arena *mem)
 {
-    *d = (struct draft){.state = s, .in = in, .mem = mem, .budget = budget};
+    *d = (struct draft){.state = s, .in = in, .mem = mem, .budget = budget, .bars = bars};
     return init_workers(d, shapes) && init_levels(d) && hqi_sched_claims_init(d);
+}
+
+bool hqi_sched_draft_refuses(const struct draft_worker *w, const struct rclass *c)
+{
+    const struct wclass *wc = w->w->blocks ? hqi_state_wclass(w->w, c) : NULL;
+    return (wc && wc->blocked) || hqi_sched_utilization_bars(w, c);
 }
 
 uint32_t hqi_sched_draft_fits(const struct draft_worker *w, const struct rclass *c, const int64_t *vector, uint32_t max)

@@ -29,6 +29,9 @@ struct draft_worker {
     uint64_t rtt_ns;
     bool stalled;         /* or away */
     bool away;
+    int64_t least_cpus;   /* in use, or else it gets no task that takes cpus; 0: no limit */
+    bool barred;          /* from tasks that take cpus: its limit would not be reached */
+    bool picky;           /* barred, or some class is blocked: its slots are not all that counts */
     bool full;            /* nothing spare in any resource: skipped */
     bool wanted;          /* a class of the priority in hand or above still waits and could run here when it is empty */
     int32_t wanted_above; /* the highest such priority */
@@ -71,6 +74,12 @@ struct draft_class {
 };
 #define NO_LEVEL UINT32_MAX
 
+/* What passes of one call learned from those before. */
+struct draft_bars {
+    bool *of;        /* by worker id: was trusted to reach its limit, and did not; NULL: nobody */
+    uint32_t passes; /* that were made in vain */
+};
+
 struct draft {
     const struct state *state;
     const struct plan_input *in;
@@ -81,6 +90,9 @@ struct draft {
     uint32_t n_open;
     struct draft_worker **free;   /* those that were not wanted when the priority in hand began, nor stalled, by id */
     uint32_t n_free, n_unwanted;  /* n_unwanted: that are not wanted now */
+    struct draft_bars *bars;      /* borrowed */
+    uint32_t n_limited;           /* workers with a limit to their utilization */
+    bool gathers;                 /* one of them waits for tasks that are on their way back */
     struct draft_level *levels; /* by priority descending, class id */
     uint32_t n_levels;
     struct draft_class *classes; /* by class id */
@@ -94,17 +106,37 @@ struct draft {
 
 /* Fills workers, levels and classes. */
 bool hqi_sched_draft_init(struct draft *d, const struct state *s, struct shapes *shapes, const struct plan_input *in,
-                          uint64_t budget, struct arena *mem);
+                          uint64_t budget, struct draft_bars *bars, struct arena *mem);
+
+/* utilization.c: what the worker lacks to its limit; 0 or less: nothing. */
+static inline int64_t hqi_sched_utilization_lacks(const struct draft_worker *w)
+{
+    if (w->least_cpus == 0)
+        return 0;
+    return w->least_cpus - ((int64_t)w->w->total[RESOURCE_CPUS] - w->free[RESOURCE_CPUS]);
+}
+void hqi_sched_utilization_init(struct draft *d, struct draft_worker *w);
+bool hqi_sched_utilization_bars(const struct draft_worker *w, const struct rclass *c);
+/* The class takes cpus, and the worker is below its limit. */
+bool hqi_sched_utilization_binds(const struct draft_worker *w, const struct rclass *c);
+/* With n tasks of the class it would not be. */
+bool hqi_sched_utilization_enough(const struct draft_worker *w, const struct rclass *c, uint32_t n);
+/* The worker, which is below its limit, is about to be offered the levels from `first` on. */
+void hqi_sched_utilization_look(struct draft *d, struct draft_worker *w, uint32_t first);
+/* After a pass. True: somebody got tasks and is below its limit, so that the pass is void; the next one begins without. */
+bool hqi_sched_utilization_again(struct draft *d);
+/* How many of `n` tasks of the class the worker, which is below its limit, would start if they waited: enough, or none. */
+uint64_t hqi_sched_utilization_room(struct draft *d, struct draft_worker *w, const struct rclass *c, uint64_t n);
+
+/* Of a picky worker. */
+bool hqi_sched_draft_refuses(const struct draft_worker *w, const struct rclass *c);
 /* How many of the class could this worker run at once when it is empty, in the time that it has left? */
 static inline uint32_t hqi_sched_draft_slots(const struct draft_worker *w, const struct rclass *c)
 {
     if (w->left_ms < c->request->variants[0].min_time_ms)
         return 0;
-    if (w->w->blocks) {
-        const struct wclass *wc = hqi_state_wclass(w->w, c);
-        if (wc && wc->blocked)
-            return 0;
-    }
+    if (w->picky && hqi_sched_draft_refuses(w, c))
+        return 0;
     return w->shape->slots[c->id];
 }
 static inline bool hqi_sched_draft_could(const struct draft_worker *w, const struct rclass *c)

@@ -209,6 +209,8 @@ void hqi_sched_place(struct draft *d, uint32_t first, uint32_t last)
         d->steps++;
         if (w->full || !may_fit(d, w, least) || !anything_left(d, first, last))
             continue;
+        if (hqi_sched_utilization_lacks(w) > 0)
+            hqi_sched_utilization_look(d, w, first);
         bool repeat = same_shape(&a, w) && still_good(d, &a, w);
         if (!repeat && !search_worker(d, w, first, last, &a))
             d->nomem = true;

@@ -61,16 +61,24 @@ static void pass(struct draft *d)
 int hqi_sched_plan(struct plan_result *ret, const struct state *s, struct scratch *scratch,
                    const struct plan_input *in, struct arena *mem, hq_error *err)
 {
+    struct draft_bars bars = {0};
     struct draft d;
-    if (!hqi_sched_draft_init(&d, s, &scratch->shapes, in, (uint64_t)in->steps << scratch->escalation, mem))
-        return hqi_base_error_nomem(err, "sched");
-    pass(&d);
+    bool short_of_steps = false;
+    do {
+        if (!hqi_sched_draft_init(&d, s, &scratch->shapes, in, (uint64_t)in->steps << scratch->escalation, &bars, mem))
+            return hqi_base_error_nomem(err, "sched");
+        pass(&d);
+        short_of_steps = short_of_steps || (d.cut && d.steps > d.budget);
+    } while (hqi_sched_utilization_again(&d));
     int r = hqi_sched_draft_facts(&d, ret, err);
     if (r < 0)
         return r;
-    if (!d.cut)
-        scratch->escalation = 0;
-    else if (d.steps > d.budget && scratch->escalation < MAX_ESCALATION)
+    bool escalates = short_of_steps && scratch->escalation < MAX_ESCALATION;
+    if (escalates)
         scratch->escalation++;
+    else if (!d.cut)
+        scratch->escalation = 0;
+    /* Who was barred may reach its limit now that others have got theirs; where nobody got anything, nothing will change. */
+    ret->more = d.cut || escalates || (bars.passes > 0 && d.handed > 0);
     return HQ_OK;
 }

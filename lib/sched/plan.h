@@ -12,6 +12,9 @@
  * share of what is left), in ascending order, so that no core waits for a round trip; and retracts: surplus of one
  * worker that another could start now, and prefilled tasks below a waiting higher priority that could use their worker.
  *
+ * A worker with a minimal utilization gets tasks that take cpus only where it is then at that limit, over all priorities of
+ * the call (utilization.c): a pass after which somebody is below is void, and made again without him, a few times at most.
+ *
  * The budget is a count of steps. A pass that is cut resumes at its cursor; a new higher priority is planned first; every
  * class is visited within a stated number of calls. Scratch is rebuildable from state. */
 #ifndef HQI_SCHED_PLAN_H

@@ -47,6 +47,8 @@ static void prefill_class(struct draft *d, struct draft_worker *w, const struct 
     d->steps++;
     if (slots == 0 || (wc && wc->retracting) || !hqi_sched_draft_could(w, l->level->class))
         return;
+    if (d->gathers && d->classes[l->level->class->id].retracting)
+        return;
     uint64_t want = depth(w, wc, slots, contested(d, w, first, last, at));
     uint64_t have = wc ? wc->prefilled : 0;
     if (want <= have)

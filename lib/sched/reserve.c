@@ -172,6 +172,8 @@ static void reserve_elsewhere(struct draft *d, const struct draft_claims *all)
         if (w->full || !hqi_sched_draft_could(w, c))
             continue;
         uint32_t n = hqi_sched_draft_fits(w, c, w->spare, most < UINT32_MAX ? (uint32_t)most : UINT32_MAX);
+        if (hqi_sched_utilization_lacks(w) > 0 && !hqi_sched_utilization_enough(w, c, n)) /* nothing is taken back for that */
+            continue;
         for (uint32_t e = 0; e < c->n_entries; e++)
             w->spare[c->resource[e]] -= (int64_t)(n * hqi_state_class_amount(c, e, w->w));
         if (n > 0)

@@ -34,14 +34,36 @@ static uint64_t surplus(const struct draft_worker *w, const struct wclass *wc)
     return have > soon ? have - soon : 0;
 }
 
-static uint64_t room_for(struct draft *d, const struct rclass *c, uint64_t max)
+static uint64_t all_surplus(const struct draft *d, const struct rclass *c)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < d->n_workers; i++) {
+        const struct wclass *wc = hqi_state_wclass(d->workers[i].w, c);
+        total += wc && !d->workers[i].stalled ? surplus(&d->workers[i], wc) : 0;
+    }
+    return total;
+}
+
+/* Of tasks that wait although the worker has room it wants none, unless it is below its limit. */
+static uint64_t room_on(struct draft *d, struct draft_worker *w, const struct rclass *c, uint64_t max, uint64_t loose)
+{
+    if (hqi_sched_utilization_lacks(w) > 0 && hqi_sched_utilization_binds(w, c))
+        return hqi_sched_utilization_room(d, w, c, loose);
+    if (d->classes[c->id].left > 0)
+        return 0;
+    uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
+    return fits > 0 && hqi_sched_draft_could(w, c) ? fits : 0;
+}
+
+/* `loose`: tasks that wait, or that could be taken back; only looked at where a worker has a limit. */
+static uint64_t room_for(struct draft *d, const struct rclass *c, uint64_t max, uint64_t loose)
 {
     uint64_t room = 0;
     for (uint32_t i = 0; i < d->n_workers && room < max; i++) {
-        const struct draft_worker *w = &d->workers[i];
+        struct draft_worker *w = &d->workers[i];
         d->steps++;
-        uint64_t fits = hqi_sched_draft_fits(w, c, w->free, (uint32_t)(max < UINT32_MAX ? max : UINT32_MAX));
-        if (fits == 0 || w->stalled || !hqi_sched_draft_could(w, c))
+        uint64_t fits = room_on(d, w, c, max, loose);
+        if (fits == 0 || w->stalled)
             continue;
         const struct wclass *own = hqi_state_wclass(w->w, c);
         uint64_t mine = own ? own->prefilled : 0; /* it will start those by itself */
@@ -66,14 +88,12 @@ static void take_tail(struct draft *d, struct draft_worker *w, const struct rcla
 
 static void balance_class(struct draft *d, const struct rclass *c, const struct draft_class *t)
 {
-    uint64_t total = 0, room = room_for(d, c, t->prefilled);
-    if (room <= t->retracting)
+    uint64_t loose = d->n_limited ? t->left + t->retracting + all_surplus(d, c) : 0;
+    uint64_t room = room_for(d, c, t->left + t->prefilled, loose);
+    if (room <= t->left + t->retracting)
         return;
-    room -= t->retracting;
-    for (uint32_t i = 0; i < d->n_workers; i++) {
-        const struct wclass *wc = hqi_state_wclass(d->workers[i].w, c);
-        total += wc && !d->workers[i].stalled ? surplus(&d->workers[i], wc) : 0;
-    }
+    room -= t->left + t->retracting;
+    uint64_t total = all_surplus(d, c);
     for (uint32_t i = 0; i < d->n_workers && total > 0; i++) {
         struct draft_worker *w = &d->workers[i];
         const struct wclass *wc = hqi_state_wclass(w->w, c);
@@ -96,6 +116,6 @@ void hqi_sched_retract(struct draft *d)
     }
     count_left(d);
     for (uint32_t c = 0; c < d->state->n_classes; c++)
-        if (d->classes[c].prefilled > d->classes[c].retracting && d->classes[c].left == 0)
+        if (d->classes[c].prefilled > d->classes[c].retracting && (d->classes[c].left == 0 || d->n_limited > 0))
             balance_class(d, d->state->classes[c], &d->classes[c]);
 }

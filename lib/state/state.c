@@ -13,7 +13,7 @@
 #include "state/worker.h"
 
 #define WHERE "state"
-#define CPUS "cpus" /* resource 0, whether or not anybody has named it yet */
+#define CPUS "cpus" /* RESOURCE_CPUS, whether or not anybody has named it yet */
 
 int hqi_state_state_new(struct state **ret, const struct alloc *a, hq_error *err)
 {

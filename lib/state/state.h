@@ -211,6 +211,8 @@ struct pending {
     uint32_t n_names;
 };
 
+#define RESOURCE_CPUS 0u /* the id of "cpus" */
+
 struct state {
     const struct alloc *alloc; /* borrowed */
     uint64_t position;         /* number of the last fact applied */
@@ -231,7 +233,7 @@ struct state {
     struct tree levels;        /* not empty: priority descending, class id ascending */
     struct list all_levels;
     struct map level_map;      /* all_levels by class id << 32 | priority */
-    char **resources;          /* owned: names by id; 0 is "cpus" */
+    char **resources;          /* owned: names by id */
     uint32_t n_resources, room_resources;
     struct list spare;         /* pieces for the next hand-outs */
     uint32_t n_spare;

@@ -55,6 +55,37 @@ static void stopping_workers_get_nothing(void **state)
     world_close(&w);
 }
 
+/* A worker that would be used too little stays idle, and the server has nothing to do before something new comes. */
+static void too_little_leaves_a_worker_idle(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_join_as(&w, 3, &(struct worker_config){.min_utilization = HQ_UNITS});
+    submit(&w, .n_auto = 2);
+    world_forget_said(&w);
+    world_tick(&w);
+    expect(&w, "");
+    assert_true(hqi_core_deadline(w.core) > w.now.mono_ns);
+    submit(&w, .n_auto = 1);
+    world_forget_said(&w);
+    world_tick(&w);
+    expect(&w, "worker 1 spec 1 of job 1\nworker 1 spec 2 of job 2\nworker 1 assign 1.0:0+2 ids 0-1 2.0:0+1 ids 0-0\n");
+    world_started(&w, 1, 1, 0, 0, 2);
+    world_started(&w, 1, 2, 0, 0, 1);
+    world_ended(&w, 1, 1, 0, 0, 1, 0);
+    submit(&w, .n_auto = 1); /* two of three are in use */
+    world_forget_said(&w);
+    world_tick(&w);
+    expect(&w, "worker 1 spec 3 of job 3\nworker 1 assign 3.0:0+1 ids 0-0\n");
+    world_ended(&w, 1, 1, 0, 1, 1, 0);
+    world_ended(&w, 1, 2, 0, 0, 1, 0);
+    submit(&w, .n_auto = 1); /* one is, with that two */
+    world_forget_said(&w);
+    world_tick(&w);
+    expect(&w, "");
+    world_close(&w);
+}
+
 static void workers_end_by_themselves(void **state)
 {
     static const uint8_t reasons[][2] = {{HQ_WORKER_TIME_LIMIT, HQ_WORKER_TIME_LIMIT},
@@ -258,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_tasks_run_again),
         cmocka_unit_test(stopping_workers_get_nothing),
+        cmocka_unit_test(too_little_leaves_a_worker_idle),
         cmocka_unit_test(workers_end_by_themselves),
         cmocka_unit_test(idle_workers_are_stopped),
         cmocka_unit_test(stalled_workers_give_back),

@@ -281,7 +281,7 @@ struct bytes world_token(uint32_t nth, char text[HQI_TOKEN_BYTES])
 }
 
 /* Whatever shall fail, this does not. */
-static struct worker_config *make_config(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms)
+static struct worker_config *make_config(struct world *w, uint32_t cpus, const struct worker_config *like)
 {
     size_t fail_at = w->mem.fail_at;
     w->mem.fail_at = 0;
@@ -292,8 +292,9 @@ static struct worker_config *make_config(struct world *w, uint32_t cpus, uint64_
     c->group = bytes_of("default");
     c->on_server_lost = LOST_STOP;
     c->heartbeat_ms = 8000;
-    c->idle_timeout_ms = idle_ms;
-    c->time_limit_ms = limit_ms;
+    c->idle_timeout_ms = like->idle_timeout_ms;
+    c->time_limit_ms = like->time_limit_ms;
+    c->min_utilization = like->min_utilization;
     c->resources = (struct resources){d, 1};
     w->mem.fail_at = fail_at;
     if (fail_at)
@@ -303,7 +304,12 @@ static struct worker_config *make_config(struct world *w, uint32_t cpus, uint64_
 
 uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms)
 {
-    struct worker_config *c = make_config(w, cpus, idle_ms, limit_ms);
+    return world_join_as(w, cpus, &(struct worker_config){.idle_timeout_ms = idle_ms, .time_limit_ms = limit_ms});
+}
+
+uint32_t world_join_as(struct world *w, uint32_t cpus, const struct worker_config *like)
+{
+    struct worker_config *c = make_config(w, cpus, like);
     hq_worker_id id = {0};
     hq_error err;
     char token[HQI_TOKEN_BYTES];
@@ -429,7 +435,7 @@ uint32_t world_back_with(struct world *w, uint32_t nth, uint32_t submits, const 
     struct attach a = {.worker = {nth}, .token = world_token(nth, token), .server_uid = bytes_of("abcdef"), .epoch = 1,
                        .submits = l.submits, .n_submits = submits, .waiting = l.waiting,
                        .news = {.started = l.started, .ended = l.ended, .crashed = l.crashed}};
-    struct worker_config *c = make_config(w, 2, 0, 0);
+    struct worker_config *c = make_config(w, 2, &(struct worker_config){0});
     hq_worker_id id = {0};
     hq_error err;
     assert_true(n <= HELD && submits <= HELD);

@@ -89,6 +89,7 @@ uint64_t world_stop_worker(struct world *w, uint32_t worker);
 
 uint32_t world_join(struct world *w, uint32_t cpus);
 uint32_t world_join_with(struct world *w, uint32_t cpus, uint64_t idle_ms, uint64_t limit_ms);
+uint32_t world_join_as(struct world *w, uint32_t cpus, const struct worker_config *like); /* its numbers */
 int world_report(struct world *w, uint32_t worker, const struct report *r);
 /* One range of tasks of one submit. `ms` ago. */
 int world_started(struct world *w, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t first, uint32_t n);

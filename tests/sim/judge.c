@@ -8,6 +8,7 @@
 #include "sim.h"
 
 #define CHECK_EVERY 16u /* ticks: verifying walks everything */
+#define UTILIZATION_OFF 10u /* in 1/10000 */
 
 struct start_node {
     struct map_node by_attempt;
@@ -109,14 +110,28 @@ static void note_request(struct known_submit *k, const struct request_variant *v
             }
 }
 
-void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
+/* Of a fact that is not applied yet. A worker that gets tasks which take cpus is then at its limit, by what is booked. */
+static void check_utilization(struct sim *s, const struct fact *f)
+{
+    const struct worker *w = hqi_state_worker(hqi_core_core_state(s->server.core), f->u.tasks.worker);
+    uint64_t total = w->total[RESOURCE_CPUS], used = total - (uint64_t)w->free[RESOURCE_CPUS];
+    bool takes_cpus = false;
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++) {
+        const struct task_group *g = &f->u.tasks.groups[i];
+        const struct known_submit *k = &s->judge.submits[g->submit];
+        uint64_t each = k->all[CPUS] ? total : k->amount[CPUS];
+        takes_cpus = takes_cpus || each > 0;
+        for (uint32_t r = 0; r < g->n_ranges && g->booked; r++)
+            used += g->ranges[r].count * each;
+    }
+    if (takes_cpus && w->config->min_utilization > UTILIZATION_OFF && used * HQ_UNITS < total * w->config->min_utilization)
+        sim_fail(s, "worker id %u gets tasks for %llu of %llu cpus, and wants %u/10000 of them to be in use", w->id.n,
+                 (unsigned long long)used / HQ_UNITS, (unsigned long long)total / HQ_UNITS, w->config->min_utilization);
+}
+
+static void note_submit(struct sim *s, const struct fact *f, uint64_t position)
 {
     struct judge *j = &s->judge;
-    j->facts[f->kind]++;
-    if (f->kind == FACT_ADOPT)
-        note_adopted(s, f);
-    if (f->kind != FACT_SUBMIT)
-        return;
     uint32_t number = f->u.submit.submit;
     if (number >= j->n_submits) {
         j->submits = realloc(j->submits, (number + 1) * sizeof *j->submits);
@@ -128,6 +143,17 @@ void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
     *k = (struct known_submit){.job = f->u.submit.job.n, .position = position, .mem = hqi_base_arena_new(&hqi_base_alloc_libc)};
     hqi_model_intset_copy(&k->ids, k->mem, &f->u.submit.spec->ids);
     note_request(k, &f->u.submit.spec->request.variants[0]);
+}
+
+void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
+{
+    s->judge.facts[f->kind]++;
+    if (f->kind == FACT_ADOPT)
+        note_adopted(s, f);
+    if (f->kind == FACT_SUBMIT)
+        note_submit(s, f, position);
+    if (f->kind == FACT_HANDOUT)
+        check_utilization(s, f);
 }
 
 const struct known_submit *judge_submit_of(const struct sim *s, uint32_t job, uint32_t task, uint32_t *submit,

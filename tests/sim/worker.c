@@ -53,6 +53,8 @@ static struct worker_config *make_config(struct sim *s, struct sim_worker *w, bo
         c->time_limit_ms = sim_between(s, 3000, 30000);
     if (!big && sim_chance(s, 150))
         c->idle_timeout_ms = sim_between(s, 500, 5000);
+    if (!big && sim_chance(s, 200))
+        c->min_utilization = (uint32_t)sim_between(s, 1, HQ_UNITS);
     c->resources = (struct resources){d, n};
     return c;
 }
