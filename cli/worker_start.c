@@ -67,6 +67,7 @@ static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const stru
                              .idle_timeout_ms = args_number(m, "idle-timeout", 0),
                              .time_limit_ms = args_number(m, "time-limit", 0),
                              .heartbeat_ms = args_number(m, "heartbeat", 0),
+                             .min_utilization = (double)args_number(m, "min-utilization", 0) / HQ_UNITS,
                              .task_files = cli->task_files,
                              .keep_affinity = 1};
     int rc = hq_worker_new(ret, ctx, &opt, err);
@@ -147,22 +148,19 @@ static bool check_overview(const char *text, uint64_t *value, char *why, size_t 
     return *value == 0;
 }
 
-#define UTILIZATION_OFF 0.001 /* up to there it means nothing */
-
+/* In 1/10000. */
 static bool check_utilization(const char *text, uint64_t *value, char *why, size_t room)
 {
     char *end;
     double share = strtod(text, &end);
-    *value = 0;
-    if (*text == '\0' || isspace((unsigned char)*text) || *end)
+    bool is_number = *text != '\0' && !isspace((unsigned char)*text) && *end == '\0';
+    bool is_share = share >= 0 && share <= 1;
+    *value = is_number && is_share ? (uint64_t)(share * HQ_UNITS + 0.5) : 0;
+    if (!is_number)
         snprintf(why, room, "invalid float literal");
-    else if (!(share >= 0 && share <= 1))
+    else if (!is_share)
         snprintf(why, room, "Minimal utilization has to be in the interval [0.0, 1.0].");
-    else if (share > UTILIZATION_OFF)
-        snprintf(why, room, "a minimal utilization is not supported yet: only 0 (off) is");
-    else
-        return true;
-    return false;
+    return is_number && is_share;
 }
 
 const struct arg worker_start_args[] = {
@@ -181,7 +179,7 @@ const struct arg worker_start_args[] = {
     {.name = "overview-interval", .value = "OVERVIEW_INTERVAL", .kind = ARG_CHECKED, .check = check_overview,
      .fallback = "0s", .help = "Accepted for old scripts: only `0s`, which is off"},
     {.name = "min-utilization", .value = "MIN_UTILIZATION", .kind = ARG_CHECKED, .check = check_utilization,
-     .fallback = "0", .help = "Accepted for old scripts: only 0, which is off"},
+     .fallback = "0", .help = "Stay idle unless this share of the cpus, from 0 to 1, would be in use"},
     {.name = "heartbeat", .value = "HEARTBEAT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION, .fallback = "8s",
      .help = "How often server and worker show that they live"},
     {.name = "time-limit", .value = "TIME_LIMIT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,

@@ -213,7 +213,9 @@ typedef struct hq_worker_options {
     uint64_t task_files;    /* the tasks' soft limit of open files (RLIMIT_NOFILE); 0: this process's own */
     int keep_affinity;      /* tasks stay on the processors of the thread that makes the worker; 0: they may use all that
                              * the system allows, since a host's thread is often pinned to one core */
-    uint64_t reserved[4];
+    double min_utilization; /* 0.0 to 1.0: it gets tasks that take cpus only if then at least this share of its cpus is in
+                             * use, and else stays idle; up to 0.001: no limit */
+    uint64_t reserved[3];
 } hq_worker_options;
 
 /* Reads files, may resolve a name, starts the helper processes and waits for them to describe the hardware (at most

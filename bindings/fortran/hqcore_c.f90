@@ -40,7 +40,8 @@ module hqcore_c
         type(c_ptr) :: env = c_null_ptr, helper = c_null_ptr
         integer(c_int64_t) :: task_files = 0
         integer(c_int) :: keep_affinity = 0
-        integer(c_int64_t) :: reserved(4) = 0
+        real(c_double) :: min_utilization = 0
+        integer(c_int64_t) :: reserved(3) = 0
     end type
 
     type, bind(c) :: c_client_options

@@ -122,6 +122,8 @@ static int check_options(const hq_worker_options *o, hq_error *err)
                                   o->on_server_lost);
     if (o->manager < HQ_MANAGER_DETECT || o->manager > HQ_MANAGER_SLURM)
         return hqi_base_error_set(err, HQ_EINVAL, where, "manager %d: expected one of enum hq_manager", o->manager);
+    if (!(o->min_utilization >= 0 && o->min_utilization <= 1))
+        return hqi_base_error_set(err, HQ_EINVAL, where, "min_utilization %g: expected 0.0 to 1.0", o->min_utilization);
     return HQ_OK;
 }
 
@@ -144,5 +146,6 @@ int hqi_worker_prepare_config(struct hq_worker *w, const hq_worker_options *o, h
     c->heartbeat_ms = o->heartbeat_ms ? o->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
     c->idle_timeout_ms = o->idle_timeout_ms;
     c->time_limit_ms = o->time_limit_ms;
+    c->min_utilization = (uint32_t)(o->min_utilization * HQ_UNITS + 0.5);
     return ok && c->listen_address.p ? HQ_OK : hqi_base_error_nomem(err, where);
 }

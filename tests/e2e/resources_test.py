@@ -198,4 +198,17 @@ def time_request(w):
     w.hq("job", "wait", job)
 
 
+@case
+def min_utilization(w):
+    w.server()
+    w.worker("--min-utilization=0.51", cpus=2)
+    eq(w.json("worker", "list")[0]["configuration"]["min_utilization"], 0.51)
+    job = w.submit("--", "true")
+    w.hq("submit", "--wait", "--cpus=2", "--", "true")
+    eq(w.states(job), ["waiting"], "one cpu of two is too little")
+    w.hq("submit", "--wait", "--", "true")
+    w.hq("job", "wait", job)
+    eq(w.states(job), ["finished"])
+
+
 main()

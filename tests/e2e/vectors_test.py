@@ -142,7 +142,7 @@ def definitions(w):
         picture("--resource <RESOURCE>", "mem=[1,2,1]",
                 "Unexpected end of input found while attempting to parse resource kind, expected "
                 "something else", 4, "List items have to be unique"))
-    for args in (["--min-utilization=0"], ["--min-utilization=0.0"], ["--retract-check-interval=10s"], ["--overview-interval=0s"],
+    for args in (["--min-utilization=0"], ["--min-utilization=0.0"], ["--min-utilization=0.5"], ["--min-utilization=1"], ["--retract-check-interval=10s"], ["--overview-interval=0s"],
                  ["--overview-interval=0"], ["--on-server-lost=finish-running"], ["--manager=none"], ["--heartbeat=1m"]):
         has(w.hq("worker", "start", "--cpus=1", "--detect-resources=none", *args, rc=1).err, "Cannot load server directory")
     for value in ("4", "[0, 5, 7]", "2x4", "range(0-3)", "[[0,1],[2,3]]"):
@@ -203,7 +203,7 @@ def numbers(w):
             refuses(w, "server", "start", f"{option}={value}", note=note)
     for value, note in {"-0.1": "Minimal utilization has to be in the interval [0.0, 1.0].", "1.1": "has to be in the interval",
                         "nan": "has to be in the interval", "x": ": invalid float literal", "": ": invalid float literal",
-                        "0.5 ": ": invalid float literal", "0.5": "is not supported yet"}.items():
+                        "0.5 ": ": invalid float literal"}.items():
         has(refuses(w, "worker", "start", f"--min-utilization={value}", note=note), "'--min-utilization <MIN_UTILIZATION>'")
     for command in (["worker", "wait"], ["worker", "address"]):
         accepts(w, *command, "0")

@@ -86,7 +86,8 @@ AT(hq_worker_options, env, 112);
 AT(hq_worker_options, helper, 120);
 AT(hq_worker_options, task_files, 128);
 AT(hq_worker_options, keep_affinity, 136);
-AT(hq_worker_options, reserved, 144);
+AT(hq_worker_options, min_utilization, 144);
+AT(hq_worker_options, reserved, 152);
 
 SIZE(hq_client_options, 64);
 AT(hq_client_options, size, 0);

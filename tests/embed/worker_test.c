@@ -2,6 +2,7 @@
 /* A worker's own life: its allocation, the environment of its tasks, its time limit, its helpers, a lost server. */
 #include "rig.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -162,6 +163,45 @@ static void test_finish_running(void **state)
     rig_close(&r);
 }
 
+/* ---- utilization ---- */
+
+/* One task for half of its cpus does not start before a second one comes. */
+static void test_minimal_utilization(void **state)
+{
+    static const char *const argv[] = {"/bin/true", NULL};
+    struct rig r;
+    rig_open(&r);
+    hq_worker_options o = options(&r);
+    o.cpus = "2";
+    o.min_utilization = 0.51;
+    must(hq_worker_new(&r.worker, r.ctx, &o, RIG_ERR));
+    while (hq_worker_get_id(r.worker).n == 0)
+        must(hq_ctx_run(r.ctx, 5, RIG_ERR));
+    hq_job_id first = submit(&r, argv);
+    for (int turn = 0; turn < 20; turn++) /* the server plans at every turn in which something is new */
+        assert_int_equal(rig_status(&r, first).waiting, 1);
+    hq_job_id second = submit(&r, argv);
+    must(hq_job_wait(r.client, first, LONG_MS, RIG_ERR));
+    must(hq_job_wait(r.client, second, LONG_MS, RIG_ERR));
+    assert_int_equal(rig_status(&r, first).finished + rig_status(&r, second).finished, 2);
+    rig_close(&r);
+}
+
+static void test_bad_utilization(void **state)
+{
+    static const double bad[] = {-0.1, 1.1, NAN, INFINITY};
+    struct rig r;
+    rig_open(&r);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        hq_worker_options o = options(&r);
+        hq_error err = {0};
+        o.min_utilization = bad[i];
+        assert_int_equal(hq_worker_new(&r.worker, r.ctx, &o, &err), HQ_EINVAL);
+        assert_non_null(strstr(err.text, "expected 0.0 to 1.0"));
+    }
+    rig_close(&r);
+}
+
 /* ---- helpers ---- */
 
 /* A helper is the parent of what it has started. */
@@ -235,6 +275,8 @@ int main(void)
         cmocka_unit_test(test_manager_that_is_not_there),
         cmocka_unit_test(test_tasks_do_not_see_the_step),
         cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_minimal_utilization),
+        cmocka_unit_test(test_bad_utilization),
         cmocka_unit_test(test_finish_running),
         cmocka_unit_test(test_a_dead_helper_is_replaced),
         cmocka_unit_test(test_no_helper),
