@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hqcore/error.h - the error codes and the caller-owned error record.
+/** @file
+ * The error codes and the caller-owned error record.
  *
  * Every int function of libhqcore returns >= 0 on success or one of the negative
  * HQ_E* codes below. A function that can say more takes `hq_error *err` as its
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #ifndef HQ_API
+/** What the library exports. */
 #define HQ_API __attribute__((visibility("default")))
 #endif
 
@@ -18,6 +20,7 @@
 extern "C" {
 #endif
 
+/** All codes: XX(name, number, text). */
 #define HQ_ERROR_MAP(XX)                                   \
     XX(EINVAL, 1, "invalid argument")                      \
     XX(ENOMEM, 2, "out of memory")                         \
@@ -37,6 +40,7 @@ extern "C" {
     XX(EEXIST, 16, "exists already")                       \
     XX(ECLOSED, 17, "connection closed")
 
+/** HQ_OK, and what went wrong: HQ_EINVAL, HQ_ENOMEM, ... as HQ_ERROR_MAP lists them, negative. */
 enum {
     HQ_OK = 0,
 #define XX(name, value, text) HQ_##name = -(value),
@@ -44,15 +48,15 @@ enum {
 #undef XX
 };
 
-/* Caller-owned, usually on the stack. The layout is frozen at 256 bytes (LP64). */
+/** Caller-owned, usually on the stack. The layout is frozen at 256 bytes (LP64). */
 typedef struct hq_error {
-    int32_t code;      /* HQ_E* */
-    int32_t sys;       /* errno when code is HQ_ESYS or HQ_EJOURNAL, else 0 */
-    const char *where; /* static string: the layer, e.g. "serverdir" */
-    char text[240];    /* names the value, what was expected and what to do; NUL-terminated */
+    int32_t code;      /**< HQ_E* */
+    int32_t sys;       /**< errno when code is HQ_ESYS or HQ_EJOURNAL, else 0. */
+    const char *where; /**< Static string: the layer, e.g. "serverdir". */
+    char text[240];    /**< Names the value, what was expected and what to do; NUL-terminated. */
 } hq_error;
 
-/* The text of a code, e.g. hq_strerror(HQ_EAUTH). Static string, never NULL. */
+/** The text of a code, e.g. hq_strerror(HQ_EAUTH). Static string, never NULL. Any thread. */
 HQ_API const char *hq_strerror(int code);
 
 #ifdef __cplusplus
