@@ -28,6 +28,15 @@ bool hqi_model_resource_name_ok(struct bytes name)
     return true;
 }
 
+bool hqi_model_resource_function(struct bytes resource, struct bytes *name)
+{
+    const size_t n = sizeof HQI_FUNCTION_PREFIX - 1;
+    if (resource.n <= n || memcmp(resource.p, HQI_FUNCTION_PREFIX, n) != 0)
+        return false;
+    *name = (struct bytes){resource.p + n, resource.n - n};
+    return true;
+}
+
 uint64_t hqi_model_resource_total(const struct resource_def *def)
 {
     switch (def->kind) {

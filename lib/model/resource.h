@@ -44,6 +44,13 @@ void hqi_model_resource_sort(struct resource_def *items, uint32_t n);
 const struct resource_def *hqi_model_resource_find(const struct resources *r, struct bytes name);
 bool hqi_model_resource_name_ok(struct bytes name);
 
+/* Tasks that are functions of the worker's host ask for the resource of that name, which only workers with that function
+ * have: "function/simulate". It has no limit of its own. */
+#define HQI_FUNCTION_PREFIX "function/"
+#define HQI_FUNCTION_SUM ((uint64_t)UINT32_MAX * HQ_UNITS)
+/* The function's name in it; false: it is not of that kind. */
+bool hqi_model_resource_function(struct bytes resource, struct bytes *name);
+
 /* Stored and sent: never renumbered. */
 enum request_policy {
     POLICY_COMPACT = 1,

@@ -27,13 +27,14 @@
 #include "tasks/pool.h"
 #include "tasks/tasks.h"
 
-#define TASKS_MAX_HELPERS 64u /* one bit each in work.told */
+#define TASKS_MAX_POSTS 64u /* one bit each in work.told */
 
 struct variant { /* of a class: what dispatch wants to know of it */
     const struct request_variant *request; /* in the class's arena */
     bool possible;                         /* on an empty worker */
     bool forced;                           /* some policy waits for the best groups */
     bool has_cpus;
+    bool for_host;                         /* a function: it goes to the host's post */
     uint64_t pools;                        /* bit set */
     uint64_t amount[HQI_MAX_RESOURCES];    /* by pool */
 };
@@ -167,8 +168,9 @@ struct tasks {
     struct map by_task;
     struct list spare;   /* owned pieces, reserved for splits */
     uint32_t n_spare;
-    struct post *posts;  /* owned */
+    struct post *posts;  /* owned: one per helper, and the last for the host */
     uint32_t n_posts;
+    struct list handed;  /* attempts that the host runs and the server has not been told of, oldest first */
     struct arena report_mem;
     uint64_t next_key;
     uint32_t next_number;
@@ -180,6 +182,11 @@ struct tasks {
     bool starved;       /* memory was short: look again soon */
     bool hold, ending;
 };
+
+static inline uint32_t host_post(const struct tasks *t)
+{
+    return t->n_posts - 1;
+}
 
 static inline struct attempt *attempt_of_chain(struct list *link)
 {

@@ -9,6 +9,7 @@
 #include "hqcore/types.h"
 #include "model/spec.h"
 #include "tasks/dispatch.h"
+#include "tasks/host.h"
 #include "tasks/queue.h"
 #include "tasks/work.h"
 
@@ -312,6 +313,7 @@ bool hqi_tasks_take_report(struct tasks *t, const struct now *now, struct report
     t->now = *now;
     hqi_tasks_dispatch_wake(t);
     hqi_tasks_dispatch_run(t);
+    hqi_tasks_host_tell(t);
     hqi_base_arena_clear(w.mem);
     prune(t);
     if (list_empty(&t->news))

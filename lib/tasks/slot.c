@@ -24,11 +24,13 @@ static struct lane *lane_of(const struct attempt *a)
 
 /* ---- opening and closing ---- */
 
-/* The helper with the fewest slots; n_posts: none is up. */
-static uint32_t choose_post(const struct tasks *t)
+/* The host, for its functions; else the helper with the fewest slots. n_posts: none is up. */
+static uint32_t choose_post(const struct tasks *t, const struct variant *v)
 {
     uint32_t best = t->n_posts;
-    for (uint32_t i = 0; i < t->n_posts; i++)
+    if (v->for_host)
+        return host_post(t);
+    for (uint32_t i = 0; i < host_post(t); i++)
         if (!t->posts[i].down && (best == t->n_posts || t->posts[i].n_slots < t->posts[best].n_slots))
             best = i;
     return best;
@@ -36,7 +38,7 @@ static uint32_t choose_post(const struct tasks *t)
 
 int hqi_tasks_slot_open(struct tasks *t, struct class *c, uint32_t variant, struct slot **ret)
 {
-    uint32_t post = choose_post(t);
+    uint32_t post = choose_post(t, &c->variants[variant]);
     if (post == t->n_posts)
         return 0;
     struct slot *s = hqi_base_alloc_zero(t->alloc, 1, sizeof *s);

@@ -12,6 +12,7 @@
 #include "model/spec.h"
 #include "tasks/book.h"
 #include "tasks/dispatch.h"
+#include "tasks/host.h"
 #include "tasks/news.h"
 #include "tasks/queue.h"
 #include "tasks/slot.h"
@@ -23,9 +24,10 @@ static const char where[] = "tasks";
 
 int hqi_tasks_tasks_new(struct tasks **ret, const struct tasks_options *o, hq_error *err)
 {
-    if (o->n_helpers < 1 || o->n_helpers > TASKS_MAX_HELPERS)
+    uint32_t n_posts = o->n_helpers + 1;
+    if (o->n_helpers < 1 || n_posts > TASKS_MAX_POSTS)
         return hqi_base_error_set(err, HQ_ELIMIT, where, "%u helpers, 1 to %u are possible", o->n_helpers,
-                                  TASKS_MAX_HELPERS);
+                                  TASKS_MAX_POSTS - 1);
     struct tasks *t = hqi_base_alloc_zero(o->alloc, 1, sizeof *t);
     if (!t)
         return hqi_base_error_nomem(err, where);
@@ -36,12 +38,13 @@ int hqi_tasks_tasks_new(struct tasks **ret, const struct tasks_options *o, hq_er
     t->expire_ns = UINT64_MAX;
     list_init(&t->news);
     list_init(&t->spare);
+    list_init(&t->handed);
     hqi_base_map_init(&t->by_key, o->alloc);
     hqi_base_map_init(&t->by_task, o->alloc);
     hqi_base_arena_init(&t->report_mem, o->alloc);
     hqi_tasks_work_init(t);
-    t->posts = hqi_base_alloc_zero(o->alloc, o->n_helpers, sizeof *t->posts);
-    for (; t->posts && t->n_posts < o->n_helpers; t->n_posts++) {
+    t->posts = hqi_base_alloc_zero(o->alloc, n_posts, sizeof *t->posts);
+    for (; t->posts && t->n_posts < n_posts; t->n_posts++) {
         list_init(&t->posts[t->n_posts].mail);
         hqi_base_arena_init(&t->posts[t->n_posts].mem, o->alloc);
     }
@@ -334,11 +337,11 @@ int hqi_tasks_on_server(struct tasks *t, const struct now *now, struct to_worker
 
 /* ---- from the helpers ---- */
 
-static struct attempt *find_attempt(const struct tasks *t, uint32_t helper, uint64_t key)
+static struct attempt *find_attempt(const struct tasks *t, uint32_t post, uint64_t key)
 {
     struct map_node *n = hqi_base_map_get(&t->by_key, key);
     struct attempt *a = n ? hqi_container(n, struct attempt, by_key) : NULL;
-    return a && a->sent && a->slot->post == helper ? a : NULL;
+    return a && a->sent && a->slot->post == post ? a : NULL;
 }
 
 static uint64_t start_of(const struct tasks *t, uint64_t age_ms)
@@ -435,6 +438,37 @@ int hqi_tasks_on_helper(struct tasks *t, const struct now *now, uint32_t helper,
     return HQ_OK;
 }
 
+/* ---- from the host ---- */
+
+int hqi_tasks_on_host(struct tasks *t, const struct now *now, const struct helper_ended *e, hq_error *err)
+{
+    t->now = *now;
+    struct attempt *a = find_attempt(t, host_post(t), e->key);
+    if (!a)
+        return HQ_OK;
+    t->changed = true;
+    return on_ended(t, a, e, err);
+}
+
+bool hqi_tasks_host_wants(const struct tasks *t, uint64_t key)
+{
+    const struct attempt *a = find_attempt(t, host_post(t), key);
+    return a && !a->silent;
+}
+
+bool hqi_tasks_host_variable(const struct tasks *t, uint64_t key, const char *name, struct bytes *ret)
+{
+    const struct attempt *a = find_attempt(t, host_post(t), key);
+    for (uint32_t i = 0; a && i < a->slot->n_env; i++)
+        if (bytes_is(a->slot->env[i].name, name)) {
+            *ret = a->slot->env[i].value;
+            return true;
+        }
+    return false;
+}
+
+/* ---- a helper died ---- */
+
 static struct slot *find_slot(const struct tasks *t, uint32_t post)
 {
     list_for(c, &t->classes)
@@ -505,8 +539,11 @@ uint64_t hqi_tasks_deadline(const struct tasks *t)
 {
     uint64_t retry = t->starved ? t->now.mono_ns + RETRY_NS : UINT64_MAX;
     uint64_t expire = t->expire_ns < UINT64_MAX ? t->expire_ns + 1 : UINT64_MAX;
+    uint64_t started = hqi_tasks_host_tell_ns(t);
     if (t->changed || (!list_empty(&t->news) && !t->starved))
         return t->now.mono_ns;
+    if (started < retry)
+        retry = started;
     return retry < expire ? retry : expire;
 }
 

@@ -28,7 +28,7 @@ struct tasks;
 struct tasks_options {
     const struct alloc *alloc;
     const struct worker_config *config; /* borrowed, outlives the tasks: resources */
-    uint32_t n_helpers;                 /* 1..64; slots are dealt over them */
+    uint32_t n_helpers;                 /* 1..63; slots are dealt over them */
     struct bytes hq_path;               /* HQ variable of the tasks; empty: not set */
     uint64_t ends_mono_ns;              /* the worker's own end (time limit); 0: none */
 };
@@ -73,6 +73,27 @@ uint32_t hqi_tasks_take_helper(struct tasks *t, uint32_t helper, const struct to
 /* News for the server since the last call: true when there are any. At most about HQI_BATCH_BYTES; call until false. Borrowed until
  * the next input or call. Running ones are reported started once. */
 bool hqi_tasks_take_report(struct tasks *t, const struct now *now, struct report *ret);
+/* Tasks of one submit for the host, which has functions of its own: it is a helper without a process. */
+struct host_tasks {
+    hq_job_id job;
+    struct bytes function; /* the name */
+    uint64_t time_limit_ms; /* 0: none */
+    uint32_t n;
+    const uint64_t *keys; /* for on_host and the like */
+    const uint32_t *ids, *instances;
+    const void **entries; /* each with a NUL behind it; NULL: they have none */
+    size_t *entry_sizes;
+    bool *answered; /* all false: for the caller's use */
+};
+/* The next of them since the last call, everything in `mem`; from now on they run. False: none, or no memory for it now. */
+bool hqi_tasks_take_host(struct tasks *t, const struct now *now, struct arena *mem, struct host_tasks *ret);
+/* A task that was taken has ended; unknown keys are ignored. HQ_ENOMEM. */
+int hqi_tasks_on_host(struct tasks *t, const struct now *now, const struct helper_ended *e, hq_error *err);
+/* Is anybody still interested in it? */
+bool hqi_tasks_host_wants(const struct tasks *t, uint64_t key);
+/* What a program would see of its allocation, as a variable (CUDA_VISIBLE_DEVICES). False: there is none. */
+bool hqi_tasks_host_variable(const struct tasks *t, uint64_t key, const char *name, struct bytes *ret);
+
 /* When take_report, and then take_helper, want to be called again at the latest (time requests that run out, memory that
  * was short), as mono_ns; UINT64_MAX: no need. */
 uint64_t hqi_tasks_deadline(const struct tasks *t);

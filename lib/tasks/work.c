@@ -16,6 +16,8 @@
  * no slot runs dry meanwhile. A longer chain would gain nothing, and could hide tasks behind a slow one. */
 #define STAGE_MS 40u
 #define STAGE_MAX 32u
+/* Functions cost no process: many small ones are handed over at once, so that a batch is worth its way through the host's loop. */
+#define FUNCTION_STAGE_MAX 8192u
 #define MEAN_UNIT 16u  /* durations are averaged in 1/16 ms */
 #define MEAN_WEIGHT 8  /* of the past */
 
@@ -51,6 +53,7 @@ void hqi_tasks_work_init(struct tasks *t)
 
 static void describe_variant(const struct tasks *t, struct variant *v, const struct request_variant *request)
 {
+    struct bytes function;
     v->request = request;
     v->possible = hqi_tasks_pool_fits_total(t->pools, request);
     for (uint32_t i = 0; i < request->n_entries; i++) {
@@ -58,6 +61,7 @@ static void describe_variant(const struct tasks *t, struct variant *v, const str
         uint32_t pool = hqi_tasks_pool_find(t->pools, e->name);
         v->forced = v->forced || e->policy == POLICY_COMPACT_FORCED || e->policy == POLICY_TIGHT_FORCED;
         v->has_cpus = v->has_cpus || bytes_is(e->name, "cpus");
+        v->for_host = v->for_host || hqi_model_resource_function(e->name, &function);
         if (pool == POOL_NONE)
             continue;
         v->pools |= 1ull << pool;
@@ -250,10 +254,11 @@ void hqi_tasks_work_measure(struct work *w, uint64_t duration_ms)
 
 uint32_t hqi_tasks_work_depth(const struct work *w)
 {
-    uint32_t depth = w->mean ? (STAGE_MS * MEAN_UNIT + w->mean - 1) / w->mean : STAGE_MAX;
+    uint32_t most = w->lane->class->variants[0].for_host ? FUNCTION_STAGE_MAX : STAGE_MAX;
+    uint32_t depth = w->mean ? (STAGE_MS * MEAN_UNIT + w->mean - 1) / w->mean : most;
     if (!w->measured || depth < 1)
         return 1;
-    return depth < STAGE_MAX ? depth : STAGE_MAX;
+    return depth < most ? depth : most;
 }
 
 /* ---- the end ---- */
