@@ -138,7 +138,8 @@ enum hq_event_type {
     HQ_EVENT_TASKS,      /**< u.tasks changed state; opt-in per submit: hq_submit_set_events(). */
     HQ_EVENT_WORKER,     /**< u.worker: this process's worker registered or ended. */
     HQ_EVENT_CONNECTION, /**< u.state: enum hq_connection; with REFUSED and LOST, code and text. */
-    HQ_EVENT_STOPPED     /**< A server or worker has ended; code and text say why, if nobody asked it to. */
+    HQ_EVENT_STOPPED,    /**< A server or worker has ended; code and text say why, if nobody asked it to. */
+    HQ_EVENT_BATCH       /**< u.batch: tasks that are functions of this program, to be run and answered. */
 };
 
 /** States of a client's connection. */
@@ -152,6 +153,8 @@ enum hq_connection {
      * CONNECTED then comes once more. */
     HQ_CONNECTION_AWAITED = 5
 };
+
+typedef struct hq_batch hq_batch; /**< Function tasks to run. */
 
 /** An event. Allocated by the library only, so it may grow at the end. */
 typedef struct hq_event {
@@ -179,7 +182,8 @@ typedef struct hq_event {
         struct {
             hq_worker_id id; /**< As the server numbers it. */
             int32_t state;   /**< enum hq_worker_end; HQ_WORKER_RUNNING: it has registered. */
-        } worker;            /**< HQ_EVENT_WORKER */
+        } worker;              /**< HQ_EVENT_WORKER */
+        const hq_batch *batch; /**< HQ_EVENT_BATCH: lives until its last task is answered, or the worker is freed. */
     } u;                     /**< By type. */
 } hq_event;
 
@@ -311,7 +315,9 @@ typedef struct hq_worker_options {
                              * system allows, since a host's thread is often pinned to one core. */
     double min_utilization; /**< 0.0 to 1.0: it gets tasks that take cpus only if then at least this share of its cpus is in use, and
                              * else stays idle; up to 0.001: no limit. */
-    uint64_t reserved[3];   /**< 0. */
+    const char *const *functions; /**< Names of functions that this program runs for function tasks, NULL-terminated; NULL: none.
+                                   * Letters and digits, with '/' between. */
+    uint64_t reserved[2];   /**< 0. */
 } hq_worker_options;
 
 /** Makes a worker. Reads files, may resolve a name, starts the helper processes and waits for them to describe the hardware (at
@@ -336,8 +342,65 @@ HQ_API hq_worker_id hq_worker_get_id(const hq_worker *w);
  * @return HQ_OK; HQ_EINVAL, HQ_EFORK, HQ_ESTATE */
 HQ_API int hq_worker_stop(hq_worker *w, int reason, hq_error *err);
 
-/** Ends a worker at once; the helpers kill what is left of its tasks. NULL is fine. */
+/** Ends a worker at once; the helpers kill what is left of its tasks. Its batches go with it. NULL is fine. */
 HQ_API void hq_worker_free(hq_worker *w);
+
+/** @}
+ * @name Function tasks
+ * An array of a named function (hq_submit_set_function()) goes to workers whose program has said that it has that function
+ * (hq_worker_options.functions). It hears of them in batches (HQ_EVENT_BATCH), runs them where and how it likes - in its loop, in
+ * threads, in parallel or one after the other - and answers from the context's thread. States, priorities, resources, retries and
+ * limits are those of programs; only killing is not: a task that is cancelled or over its time limit is no longer waited for by
+ * anybody, but occupies its resources until it is answered.
+ *
+ *     while (hq_ctx_next(ctx, &e) == 1)
+ *         if (e->type == HQ_EVENT_BATCH) {
+ *             for (size_t i = 0; i < e->u.batch->count; i++)
+ *                 simulate(e->u.batch->index[i]);
+ *             hq_worker_answer(worker, e->u.batch, NULL, &err);
+ *         }
+ * @{ */
+
+/** Function tasks of one submit, element i of each array for the same task. Allocated by the library only, so it may grow at the
+ * end; read it from any thread, until the last of them is answered or the worker is freed. */
+struct hq_batch {
+    hq_job_id job;              /**< Whose tasks. */
+    const char *function;       /**< Which function. */
+    size_t count;               /**< How many. */
+    const uint32_t *index;      /**< The task's number within its job. */
+    const uint32_t *instance;   /**< Number of its attempt, from 0. */
+    const void *const *entry;   /**< The task's entry, with a NUL behind it; NULL: they have none. */
+    const size_t *entry_size;   /**< Its bytes; NULL: they have none. */
+    uint64_t time_limit_ms;     /**< Of each; 0: none. What took longer has failed, whatever is answered. */
+};
+
+/** What tasks came to. Arrays have `count` elements, the first of task `first` of the batch. */
+typedef struct hq_answer {
+    size_t size;                /**< sizeof(hq_answer) */
+    size_t first;               /**< Index into the batch. */
+    size_t count;               /**< From there. */
+    const int32_t *code;        /**< 0: finished; 1 to 255: failed with that code; NULL: all finished. */
+    const char *const *error;   /**< Why it failed, or NULL: the code says enough; NULL: for all. UTF-8, at most 512 bytes are kept. */
+    const int64_t *duration_ns; /**< How long it took; NULL: they ran one after the other since the last answer. */
+    uint64_t reserved[4];       /**< 0. */
+} hq_answer;
+
+/** Answers tasks of a batch, in any order and in any portions. What was answered before is left as it was. When all are
+ * answered, the batch is freed. Does not block.
+ *
+ * @param b of an event of this worker
+ * @param a NULL: all tasks that are left have finished
+ * @return HQ_OK; HQ_EINVAL: not a batch of w, or an answer that makes no sense, of which nothing was taken; HQ_ECLOSED: the worker has
+ * ended, and nobody waits for it; HQ_ENOMEM: answer again; HQ_EFORK, HQ_ESTATE */
+HQ_API int hq_worker_answer(hq_worker *w, const hq_batch *b, const hq_answer *a, hq_error *err);
+
+/** Does anybody still want task i of the batch? 0: it was cancelled, so it may be answered with whatever, and soon. From the
+ * context's thread. */
+HQ_API int hq_worker_wants(const hq_worker *w, const hq_batch *b, size_t i);
+
+/** What a program would see of task i's resources as a variable of its environment: "CUDA_VISIBLE_DEVICES", "HQ_CPUS",
+ * "HQ_RESOURCE_VALUES_...". Borrowed until the task is answered; NULL: there is no such variable. From the context's thread. */
+HQ_API const char *hq_worker_variable(const hq_worker *w, const hq_batch *b, size_t i, const char *name);
 
 /** @}
  * @name Client
@@ -408,6 +471,9 @@ HQ_API void hq_submit_set_array(hq_submit *s, const char *ids);
 HQ_API void hq_submit_set_ranges(hq_submit *s, const hq_range *ids, size_t count);
 /** What runs: the program and its arguments, NULL-terminated; bytes. */
 HQ_API void hq_submit_set_command(hq_submit *s, const char *const *argv);
+/** What runs instead of a program: this function of the workers' programs, see HQ_EVENT_BATCH. Without outputs, directories and
+ * environment; each task still needs the resources that are asked for, one cpu without any. */
+HQ_API void hq_submit_set_function(hq_submit *s, const char *name);
 /** A variable of the tasks' environment, beside those that the worker gives them; bytes. */
 HQ_API void hq_submit_set_env(hq_submit *s, const char *name, const char *value);
 /** Where the tasks run; may hold placeholders; default: this process's current directory. */

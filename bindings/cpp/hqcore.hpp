@@ -233,6 +233,7 @@ public:
     const char *text() const { return e_->text; }
     job_id job() const { return type() == HQ_EVENT_TASKS ? e_->u.tasks.job : e_->u.reply.job; }
     doc_view doc() const { return e_->u.reply.doc; }
+    const hq_batch &batch() const { return *e_->u.batch; } ///< of HQ_EVENT_BATCH: function tasks, for worker::answer()
     const hq_event &operator*() const { return *e_; }
     const hq_event *operator->() const { return e_; }
 
@@ -442,6 +443,20 @@ public:
         return o;
     }
     worker_id id() const { return hq_worker_get_id(get()); }
+    /// All tasks of the batch that are left have finished.
+    void answer(const hq_batch &b) { try_answer(b, nullptr).value(); }
+    void answer(const hq_batch &b, const hq_answer &a) { try_answer(b, &a).value(); }
+    result<void> try_answer(const hq_batch &b, const hq_answer *a = nullptr)
+    {
+        hq_error e = detail::no_error();
+        return detail::done(hq_worker_answer(get(), &b, a, &e), e);
+    }
+    bool wants(const hq_batch &b, std::size_t i) const { return hq_worker_wants(get(), &b, i) == 1; }
+    /// As a variable of a program's environment; nullptr: there is none.
+    const char *variable(const hq_batch &b, std::size_t i, const char *name) const
+    {
+        return hq_worker_variable(get(), &b, i, name);
+    }
     std::uint64_t source() const { return hq_worker_source(get()); }
     void stop(int reason = HQ_WORKER_STOPPED) { try_stop(reason).value(); }
     result<void> try_stop(int reason = HQ_WORKER_STOPPED)
@@ -471,6 +486,7 @@ public:
     {
         return hq_submit_set_command(get(), detail::pointers(argv).data()), *this;
     }
+    submit &function(const std::string &function_name) { return hq_submit_set_function(get(), function_name.c_str()), *this; }
     submit &env(const std::string &name, const std::string &value)
     {
         return hq_submit_set_env(get(), name.c_str(), value.c_str()), *this;

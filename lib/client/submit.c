@@ -129,6 +129,26 @@ void hq_submit_set_command(hq_submit *s, const char *const *argv)
     s->n_argv = n;
 }
 
+/* Sent as a program of that name which needs a resource that only workers with the function have. */
+void hq_submit_set_function(hq_submit *s, const char *name)
+{
+    const char *const argv[] = {name, NULL};
+    char resource[HQI_MAX_RESOURCE_NAME + 1];
+    if (!is_given(s, name, "function"))
+        return;
+    int n = snprintf(resource, sizeof resource, HQI_FUNCTION_PREFIX "%s", name);
+    if (!*name || n < 0 || (size_t)n >= sizeof resource || !hqi_model_resource_name_ok(bytes_of(resource))) {
+        hqi_base_error_set(&s->failed, HQ_EINVAL, where,
+                           "invalid function name '%s': expected letters, digits and '/', at most %zu characters", name,
+                           sizeof resource - sizeof HQI_FUNCTION_PREFIX);
+        return;
+    }
+    hq_submit_set_command(s, argv);
+    hq_submit_set_stdout(s, "none");
+    hq_submit_set_stderr(s, "none");
+    hq_submit_set_resource(s, resource, "1");
+}
+
 void hq_submit_set_env(hq_submit *s, const char *name, const char *value)
 {
     if (!is_given(s, name, "env") || !is_given(s, value, "env"))

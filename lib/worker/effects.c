@@ -69,9 +69,10 @@ void hqi_worker_effects_pump(struct hq_worker *w)
         to_server(w, &now);
     }
     to_helpers(w);
+    bool waits = w->phase == PHASE_RUNNING && hqi_worker_functions_hand_over(w);
     uint64_t at = hqi_tasks_deadline(w->tasks);
-    if (w->holds && w->phase == PHASE_RUNNING && at > now.mono_ns + RETRY_NS)
-        at = now.mono_ns + RETRY_NS; /* acknowledgements alone are no input */
+    if ((waits || (w->holds && w->phase == PHASE_RUNNING)) && at > now.mono_ns + RETRY_NS)
+        at = now.mono_ns + RETRY_NS; /* neither acknowledgements alone nor a host that reads are inputs */
     if (at == UINT64_MAX || w->phase >= PHASE_ENDING)
         hqi_loop_timer_clear(w->loop, &w->report);
     else

@@ -91,6 +91,25 @@ static int take_given(struct hq_worker *w, struct assembly *a, const hq_worker_o
     return r;
 }
 
+/* One resource for each function of the host. */
+static int take_functions(struct hq_worker *w, struct assembly *a, const char *const *names, hq_error *err)
+{
+    for (; names && *names; names++) {
+        struct resource_def *def = &a->items[a->n];
+        if (a->n >= HQI_MAX_RESOURCES)
+            return hqi_base_error_set(err, HQ_ELIMIT, where, "a worker has at most %u resources", HQI_MAX_RESOURCES);
+        *def = (struct resource_def){.kind = RESOURCE_SUM, .sum = HQI_FUNCTION_SUM};
+        def->name = bytes_of(hqi_base_arena_printf(w->mem, HQI_FUNCTION_PREFIX "%s", *names));
+        if (!def->name.p)
+            return hqi_base_error_nomem(err, where);
+        if (!**names || !hqi_model_resource_name_ok(def->name))
+            return hqi_base_error_set(err, HQ_EINVAL, where, "invalid function name '%s': expected letters, digits and '/'",
+                                      *names);
+        a->n++;
+    }
+    return HQ_OK;
+}
+
 static int check_cpus(const struct assembly *a, uint32_t bits, hq_error *err)
 {
     for (uint32_t i = 0; i < a->n; i++) {
@@ -165,6 +184,8 @@ int hqi_worker_resources_assemble(struct hq_worker *w, const hq_worker_options *
     if (!a)
         return hqi_base_error_nomem(err, where);
     int r = take_given(w, a, o, err);
+    if (r >= 0)
+        r = take_functions(w, a, o->functions, err);
     if (r >= 0)
         r = check_cpus(a, bits, err);
     if (r >= 0 && needs_detection(a, bits))

@@ -23,6 +23,7 @@ static void release(struct hq_worker *w)
 {
     const struct alloc *a = w->alloc;
     hq_ctx *ctx = w->handle.ctx;
+    hqi_worker_functions_fini(w);
     hqi_tasks_tasks_free(w->tasks);
     hqi_model_config_free(w->config);
     hq_doc_free(w->info);
@@ -74,6 +75,7 @@ struct hq_worker *hqi_worker_worker_make(hq_ctx *ctx)
     w->log = &ctx->log;
     w->loop = ctx->loop;
     w->program = -1;
+    list_init(&w->batches);
     hqi_host_backlog_init(&w->backlog, w->alloc);
     hqi_worker_search_init(w);
     hqi_base_arena_init(&w->in, w->alloc);

@@ -37,6 +37,17 @@ struct worker_helper {
     bool lost;                /* the process is gone; link is freed, and another started, by a timer */
 };
 
+/* Function tasks that the host has, until it has answered them all. */
+struct worker_batch {
+    struct list link;     /* of worker.batches */
+    hq_batch pub;         /* in mem, as all that it points to */
+    struct arena *mem;    /* owned; this struct lives in it */
+    const uint64_t *keys; /* of lib/tasks/ */
+    bool *answered;
+    size_t n_left;
+    uint64_t since_ns;    /* mono: when it was handed over, or last answered */
+};
+
 /* What a helper is asked while the worker is made. */
 struct worker_answers {
     struct arena *mem; /* where answers are copied to; borrowed; NULL: nobody asks */
@@ -83,6 +94,7 @@ struct hq_worker {
     struct worker_helper helpers[MAX_HELPERS];
     uint32_t n_helpers;
     struct worker_answers answers;
+    struct list batches;        /* of struct worker_batch; owned */
     uint64_t uid;               /* random, of this worker */
     struct link *link;          /* owned; NULL: none, while searching and at the end */
     bool link_over;             /* it has ended, or has not begun: nothing may be sent */
@@ -154,6 +166,11 @@ void hqi_worker_effects_on_timer(struct loop_timer *t);
 
 /* ---- worker.c ---- */
 int hqi_worker_worker_connect(struct hq_worker *w, hq_error *err); /* a link to w->reach; resolving may block */
+
+/* ---- functions.c: tasks that the host runs ---- */
+/* Hands what is due to the host, as events. True: more waits for room among them. */
+bool hqi_worker_functions_hand_over(struct hq_worker *w);
+void hqi_worker_functions_fini(struct hq_worker *w);
 
 /* ---- server.c: the session with the server ---- */
 extern const struct link_ops hqi_worker_server_ops;

@@ -39,7 +39,8 @@ def check_symbols(library):
 
 def describe(library, include, out):
     run("abidw", "--exported-interfaces-only", "--headers-dir", include, "--drop-private-types", "--drop-undefined-syms",
-        "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--no-elf-needed", "--out-file", out, library)
+        "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--no-elf-needed", "--type-id-style", "hash",
+        "--out-file", out, library)
     tree = ElementTree.parse(out)
     for parent in list(tree.getroot().iter()):
         for child in [c for c in parent if c.get("name", "").startswith("hq_tools_")]:

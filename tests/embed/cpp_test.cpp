@@ -120,6 +120,40 @@ void evented()
     CHECK(w.ctx.wait(3, patience).code() == HQ_ENOENT);
 }
 
+void functions()
+{
+    enum { SUBMITTED = 1, ENDED };
+    world w;
+    const char *const names[] = {"half", nullptr};
+    hq_worker_options o = hq::worker::options_for(w.server);
+    o.cpus = "2";
+    o.detect = HQ_DETECT_CPUS;
+    o.manager = HQ_MANAGER_NONE;
+    o.work_dir = w.dir.c_str();
+    o.functions = names;
+    hq::worker worker(w.ctx, o);
+    hq::submit s(w.ctx);
+    s.function("half").array("1-100");
+    w.client.post(s, SUBMITTED);
+    hq::job_id job = w.ctx.wait(SUBMITTED, patience).job();
+    w.client.post_wait(job, ENDED);
+    std::size_t seen = 0;
+    for (bool ended = false; !ended;) {
+        w.ctx.run(patience);
+        for (hq::event e : w.ctx.events()) {
+            ended = ended || (e.type() == HQ_EVENT_REPLY && e.tag() == ENDED);
+            if (e.type() != HQ_EVENT_BATCH)
+                continue;
+            CHECK(e.batch().function == std::string("half") && e.batch().job.n == job.n && worker.wants(e.batch(), 0));
+            CHECK(worker.variable(e.batch(), 0, "HQ_CPUS") && !worker.variable(e.batch(), 0, "HOME"));
+            seen += e.batch().count;
+            worker.answer(e.batch());
+        }
+    }
+    CHECK(seen == 100 && w.client.progress(job).finished == 100);
+    CHECK(!worker.try_answer(hq_batch()));
+}
+
 void errors()
 {
     world w;
@@ -197,6 +231,7 @@ int main()
     blocking();
     entries();
     evented();
+    functions();
     errors();
     any_order();
     logs();

@@ -110,6 +110,21 @@ static void check_results(hq_client *c, hq_job_id job)
     check_docs(c, job);
 }
 
+static void check_functions(hq_ctx *ctx, hq_client *client, hq_worker *worker)
+{
+    static const int32_t code[] = {5};
+    const hq_answer a = {.size = sizeof a, .count = 1, .code = code};
+    hq_submit *s = hq_submit_new(ctx);
+    hq_submit_set_function(s, "f");
+    CHECK(hq_client_submit(client, s, 20, &why) >= 0);
+    hq_submit_free(s);
+    hq_event e = await(ctx, HQ_EVENT_BATCH, 0);
+    const hq_batch *b = e.u.batch;
+    CHECK(b->count == 1 && strcmp(b->function, "f") == 0 && b->index[0] == 0 && b->instance[0] == 0 && !b->entry);
+    CHECK(hq_worker_wants(worker, b, 0) == 1 && hq_worker_variable(worker, b, 0, "HQ_CPUS"));
+    CHECK(hq_worker_answer(worker, b, &a, &why) >= 0);
+}
+
 static void check_open(void)
 {
     hq_client *c;
@@ -144,6 +159,7 @@ int main(void)
     hq_server_options so = {.size = sizeof so, .bind = "127.0.0.1"};
     hq_worker_options wo = {.size = sizeof wo, .cpus = "1", .detect = HQ_DETECT_CPUS, .manager = HQ_MANAGER_NONE, .group = "g"};
     hq_client_options cl = {.size = sizeof cl};
+    static const char *const functions[] = {"f", NULL};
     hq_ctx *ctx;
     hq_server *server;
     hq_worker *worker;
@@ -156,6 +172,7 @@ int main(void)
     wo.endpoint = hq_server_endpoint(server, HQ_PLANE_WORKER);
     wo.secret = hq_server_secret(server, HQ_PLANE_WORKER);
     wo.work_dir = dir;
+    wo.functions = functions;
     cl.endpoint = hq_server_endpoint(server, HQ_PLANE_CLIENT);
     cl.secret = hq_server_secret(server, HQ_PLANE_CLIENT);
     CHECK(hq_worker_new(&worker, ctx, &wo, &why) >= 0);
@@ -170,6 +187,7 @@ int main(void)
     CHECK(await(ctx, HQ_EVENT_TASKS, 0).u.tasks.job.n == 1);
     check_results(client, made.u.reply.job);
     CHECK(hq_worker_get_id(worker).n == 1);
+    check_functions(ctx, client, worker);
     check_ends(ctx, server, worker, client);
     hq_ctx_free(ctx);
     CHECK(lines > 0 && blocks == 0 && rmdir(dir) == 0);

@@ -52,6 +52,26 @@ AT(hq_event, u.tasks.worker, 52);
 AT(hq_event, u.worker.id, 32);
 AT(hq_event, u.worker.state, 36);
 
+AT(hq_event, u.batch, 32);
+
+AT(hq_batch, job, 0); /* so may these */
+AT(hq_batch, function, 8);
+AT(hq_batch, count, 16);
+AT(hq_batch, index, 24);
+AT(hq_batch, instance, 32);
+AT(hq_batch, entry, 40);
+AT(hq_batch, entry_size, 48);
+AT(hq_batch, time_limit_ms, 56);
+
+SIZE(hq_answer, 80);
+AT(hq_answer, size, 0);
+AT(hq_answer, first, 8);
+AT(hq_answer, count, 16);
+AT(hq_answer, code, 24);
+AT(hq_answer, error, 32);
+AT(hq_answer, duration_ns, 40);
+AT(hq_answer, reserved, 48);
+
 SIZE(hq_server_options, 128);
 AT(hq_server_options, size, 0);
 AT(hq_server_options, server_dir, 8);
@@ -87,7 +107,8 @@ AT(hq_worker_options, helper, 120);
 AT(hq_worker_options, task_files, 128);
 AT(hq_worker_options, keep_affinity, 136);
 AT(hq_worker_options, min_utilization, 144);
-AT(hq_worker_options, reserved, 152);
+AT(hq_worker_options, functions, 152);
+AT(hq_worker_options, reserved, 160);
 
 SIZE(hq_client_options, 64);
 AT(hq_client_options, size, 0);
@@ -123,7 +144,7 @@ AT(hq_task_columns, error, 72);
 
 /* Numbers that are stored, sent or compiled in. */
 _Static_assert(HQ_EINVAL == -1 && HQ_EINTR == -14 && HQ_ECLOSED == -17, "error codes");
-_Static_assert(HQ_EVENT_REPLY == 1 && HQ_EVENT_STOPPED == 5, "event types");
+_Static_assert(HQ_EVENT_REPLY == 1 && HQ_EVENT_STOPPED == 5 && HQ_EVENT_BATCH == 6, "event types");
 _Static_assert(HQ_CONNECTED == 1 && HQ_CONNECTION_LOST == 4, "connection states");
 _Static_assert(HQ_TASK_WAITING == 0 && HQ_TASK_ABORTED == 5, "task states");
 _Static_assert(HQ_WORKER_STOPPED == 1 && HQ_WORKER_TIME_LIMIT == 5, "worker ends");

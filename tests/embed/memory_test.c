@@ -187,6 +187,22 @@ static void test_blocking_calls(void **state)
 
 /* ---- a worker ---- */
 
+/* Of the worker's ctx: *given_up is what it gave up with. */
+static void on_worker_event(struct rig *r, const hq_event *e, int *given_up)
+{
+    if (e->type == HQ_EVENT_STOPPED)
+        *given_up = e->code;
+    if (e->type != HQ_EVENT_BATCH)
+        return;
+    size_t count = e->u.batch->count;
+    const char *const errors[] = {"an error text"}; /* one, for the first; it is answered until that has been taken */
+    const hq_answer a = {.size = sizeof a, .count = 1, .error = errors};
+    while (hq_worker_answer(r->worker, e->u.batch, &a, NULL) == HQ_ENOMEM)
+        ;
+    if (count > 1) /* else it is gone */
+        hq_worker_answer(r->worker, e->u.batch, NULL, NULL);
+}
+
 /* Until the job has ended, or the worker has given up; what it gave up with. */
 static int drive(struct rig *r, hq_ctx *worker_ctx)
 {
@@ -200,7 +216,7 @@ static int drive(struct rig *r, hq_ctx *worker_ctx)
             if (e->type == HQ_EVENT_REPLY && e->tag == 2)
                 return e->code;
         while (hq_ctx_next(worker_ctx, &e) > 0)
-            given_up = e->type == HQ_EVENT_STOPPED ? e->code : given_up;
+            on_worker_event(r, e, &given_up);
         if (given_up < 0)
             return given_up;
     }
@@ -208,26 +224,33 @@ static int drive(struct rig *r, hq_ctx *worker_ctx)
     return HQ_EINTERNAL;
 }
 
-static int work(struct failing *f)
+static const char *const true_argv[] = {"/bin/true", NULL};
+
+static int work(struct failing *f, bool functions)
 {
-    static const char *const argv[] = {"/bin/true", NULL};
+    static const char *const names[] = {"function", NULL};
     struct rig r;
     hq_ctx *ctx = NULL;
-    hq_worker *w;
-    hq_job_id job;
+    const hq_event *e;
     hq_ctx_options o = {.size = sizeof o, .alloc = failing_alloc, .user = f};
     rig_open(&r);
     hq_worker_options wo = {.size = sizeof wo, .cpus = "1", .detect = HQ_DETECT_NONE, .manager = HQ_MANAGER_NONE, .work_dir = r.dir};
     wo.endpoint = hq_server_endpoint(r.server, HQ_PLANE_WORKER);
     wo.secret = hq_server_secret(r.server, HQ_PLANE_WORKER);
-    hq_submit *s = rig_submit(&r, "1-3", argv);
+    wo.functions = functions ? names : NULL;
+    hq_submit *s = functions ? hq_submit_new(r.ctx) : rig_submit(&r, NULL, true_argv);
+    if (functions)
+        hq_submit_set_function(s, "function");
+    for (int i = 0; i < 3; i++)
+        hq_submit_add_entry(s, "entry", 5);
     hq_submit_set_stdout(s, "none");
     hq_submit_set_stderr(s, "none");
-    must(hq_submit_array(r.client, NULL, argv, s, &job, RIG_ERR));
+    must(hq_client_submit(r.client, s, 1, RIG_ERR));
+    must(hq_ctx_wait(r.ctx, 1, LONG_MS, &e, RIG_ERR));
     hq_submit_free(s);
     int code = hq_ctx_new(&ctx, &o, NULL);
     if (code >= 0)
-        code = hq_worker_new(&w, ctx, &wo, NULL);
+        code = hq_worker_new(&r.worker, ctx, &wo, NULL);
     if (code >= 0)
         code = drive(&r, ctx);
     hq_ctx_free(ctx);
@@ -235,9 +258,24 @@ static int work(struct failing *f)
     return code;
 }
 
+static int work_on_programs(struct failing *f)
+{
+    return work(f, false);
+}
+
+static int work_on_functions(struct failing *f)
+{
+    return work(f, true);
+}
+
 static void test_a_worker(void **state)
 {
-    fail_each(work);
+    fail_each(work_on_programs);
+}
+
+static void test_functions(void **state)
+{
+    fail_each(work_on_functions);
 }
 
 int main(void)
@@ -246,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_each_allocation_may_fail),
         cmocka_unit_test(test_blocking_calls),
         cmocka_unit_test(test_a_worker),
+        cmocka_unit_test(test_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
