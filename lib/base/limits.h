@@ -26,9 +26,12 @@
 #define HQI_MAX_REASON 200u          /* bytes of a cancel reason */
 #define HQI_MAX_ERROR_TEXT 512u      /* bytes kept of a task's error text on the server */
 #define HQI_MAX_ERROR_BYTES (16u << 20) /* of all error texts of one job; beyond it they are cut */
+#define HQI_MAX_RESULT (64u << 10)      /* bytes of one task's result: larger ones belong into files */
+#define HQI_MAX_RESULT_BYTES (256ull << 20) /* of all results of one job; beyond it they are dropped, and it is said which */
 #define HQI_MAX_JOBS (1u << 24)      /* jobs of one server */
 #define HQI_MAX_WORKERS (1u << 20)
 #define HQI_MAX_PAGE 65536u          /* tasks in one page of results */
+#define HQI_PAGE_BYTES (4u << 20)    /* texts and results in one page: well below one message */
 #define HQI_MAX_SELECT 1000000u      /* ids named by one selector */
 /* 100 years: no one waits longer, and sums and nanoseconds stay far inside 64 bits. */
 #define HQI_MAX_DURATION_MS (100ull * 366 * 86400 * 1000)

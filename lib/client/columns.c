@@ -22,13 +22,33 @@ static int64_t in_ns(int64_t ms)
     return ms < 0 ? -1 : ms * NS_PER_MS;
 }
 
-static const char **error_texts(struct arena *mem, const struct task_page *p)
+/* What is text in some rows: why they failed, or what they have returned. All with a NUL behind it. */
+struct texts {
+    const char **error;
+    const void **result;
+    size_t *size;
+};
+
+static bool make_texts(struct texts *ret, struct arena *mem, const struct task_page *p)
 {
-    const char **v = hqi_base_arena_zero(mem, p->n + 1u, sizeof *v);
     bool ok = true;
-    for (uint32_t i = 0; v && i < p->n_texts; i++)
-        v[p->texts[i].row] = hqi_base_arena_bytes(mem, p->texts[i].text, &ok).p; /* with its NUL */
-    return ok ? v : NULL;
+    ret->error = hqi_base_arena_zero(mem, p->n + 1u, sizeof *ret->error);
+    ret->result = hqi_base_arena_zero(mem, p->n + 1u, sizeof *ret->result);
+    ret->size = hqi_base_arena_zero(mem, p->n + 1u, sizeof *ret->size);
+    if (!ret->error || !ret->result || !ret->size)
+        return false;
+    for (uint32_t i = 0; ok && i < p->n_texts; i++) {
+        uint32_t row = p->texts[i].row;
+        const struct bytes text = p->texts[i].text;
+        const char *copy = text.n > 0 ? hqi_base_arena_bytes(mem, text, &ok).p : NULL;
+        if (end_text_is_result(p->code[row])) {
+            ret->result[row] = copy;
+            ret->size[row] = copy ? text.n : HQ_RESULT_DROPPED;
+        } else {
+            ret->error[row] = copy ? copy : "";
+        }
+    }
+    return ok;
 }
 
 /* The public columns; what differs in width is made in `mem`. False: no memory. */
@@ -37,8 +57,8 @@ static bool make_columns(hq_task_columns *ret, struct arena *mem, const struct t
     int32_t *code = hqi_base_arena_get(mem, (p->n + 1u) * sizeof *code);
     int64_t *start = hqi_base_arena_get(mem, (p->n + 1u) * sizeof *start);
     int64_t *duration = hqi_base_arena_get(mem, (p->n + 1u) * sizeof *duration);
-    const char **error = error_texts(mem, p);
-    if (!code || !start || !duration || !error)
+    struct texts texts;
+    if (!code || !start || !duration || !make_texts(&texts, mem, p))
         return false;
     for (uint32_t i = 0; i < p->n; i++) {
         code[i] = has_ended(p->state[i]) ? p->code[i] : -1;
@@ -54,7 +74,9 @@ static bool make_columns(hq_task_columns *ret, struct arena *mem, const struct t
         .duration_ns = duration,
         .worker = p->worker,
         .instance = p->instance,
-        .error = error,
+        .error = texts.error,
+        .result = texts.result,
+        .result_size = texts.size,
     };
     return true;
 }

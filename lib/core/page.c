@@ -16,7 +16,13 @@ struct columns {
     int64_t *start, *duration;
     struct end_text *texts;
     uint32_t n_texts;
+    size_t bytes; /* of texts */
 };
+
+static bool is_full(const struct columns *v)
+{
+    return v->n == v->room || v->bytes >= HQI_PAGE_BYTES;
+}
 
 static bool columns_get(struct core *c, struct columns *v, uint32_t room)
 {
@@ -48,8 +54,9 @@ static void add_task(struct columns *v, const struct submit *s, uint32_t ordinal
     v->code[i] = t->code;
     v->start[i] = t->started ? (int64_t)t->start_ms : -1;
     v->duration[i] = has_ended(t->state) && t->started ? (int64_t)t->duration_ms : -1;
-    if (t->text)
+    if (t->text || t->dropped)
         v->texts[v->n_texts++] = (struct end_text){i, {t->text, t->text_len}};
+    v->bytes += t->text_len;
 }
 
 /* From (submit, ordinal) on; returns the next cursor, 0 at the end. */
@@ -64,7 +71,7 @@ static uint64_t walk(const struct job *j, const struct command *cmd, struct colu
             continue;
         for (o = hqi_state_task_seek(s, o, states); o < s->spec->ids.count; o = hqi_state_task_seek(s, o + 1, states)) {
             struct task_view t;
-            if (v->n == v->room)
+            if (is_full(v))
                 return (uint64_t)s->id << 32 | o;
             hqi_state_task(s, o, &t);
             if (states & 1u << t.state)
@@ -84,7 +91,7 @@ static uint64_t walk_ids(const struct job *j, const struct command *cmd, struct 
         const struct submit *s = hqi_state_job_find(j, hqi_model_intset_select(&cmd->u.task_page.ids, at), &o);
         if (!s)
             continue;
-        if (v->n == v->room)
+        if (is_full(v))
             return BY_IDS | at;
         hqi_state_task(s, o, &t);
         if (states & 1u << t.state)

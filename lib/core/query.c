@@ -103,7 +103,8 @@ static bool fill_failed(struct core *c, const struct job *j, struct job_info *i)
             struct task_view t;
             hqi_state_task(s, o, &t);
             v[n++] = (struct failed_task){hqi_model_intset_select(&s->spec->ids, o), {t.worker}, t.code,
-                                          {t.text, t.text_len}, s->spec->crash_limit};
+                                          end_text_is_result(t.code) ? (struct bytes){0} : (struct bytes){t.text, t.text_len},
+                                          s->spec->crash_limit};
             o++;
         }
     }

@@ -61,10 +61,15 @@ struct start_group {
     const uint8_t *variant; /* NULL: all 0 */
 };
 
+/* With HQ_CODE_TEXT and HQ_CODE_LAUNCH why it failed; with an exit code its result, empty where that was dropped. */
 struct end_text {
     uint32_t row; /* of the columns */
     struct bytes text;
 };
+static inline bool end_text_is_result(uint16_t code)
+{
+    return code < HQ_CODE_SIGNAL;
+}
 
 /* Tasks of one submit and instance that ended, columns of n. State follows from the code: 0 is
  * FINISHED, everything else FAILED. A task with HQ_CODE_LAUNCH never started. */
@@ -75,7 +80,7 @@ struct end_group {
     const uint64_t *duration_ms;
     const uint16_t *code;     /* enum hq_task_code */
     const uint8_t *variant;   /* NULL: all 0 */
-    const struct end_text *texts; /* ascending rows; for HQ_CODE_TEXT and HQ_CODE_LAUNCH */
+    const struct end_text *texts; /* ascending rows */
     uint32_t n_texts;
 };
 

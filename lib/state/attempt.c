@@ -370,9 +370,11 @@ void hqi_state_attempt_apply_started(struct state *st, struct fact *f)
 
 /* ---- ending ---- */
 
-/* Cut to what one text, and the job's texts together, may take. */
-static uint32_t text_room(const struct job *j, struct bytes text)
+/* Cut to what one text, and the job's texts together, may take; results are whole or not there. */
+static uint32_t text_room(const struct job *j, struct bytes text, uint16_t code)
 {
+    if (end_text_is_result(code))
+        return text.n <= HQI_MAX_RESULT && text.n <= HQI_MAX_RESULT_BYTES - j->result_bytes ? (uint32_t)text.n : 0;
     uint64_t room = HQI_MAX_ERROR_BYTES - j->text_bytes;
     if (room > HQI_MAX_ERROR_TEXT)
         room = HQI_MAX_ERROR_TEXT;
@@ -380,11 +382,14 @@ static uint32_t text_room(const struct job *j, struct bytes text)
 }
 
 /* Counted even when there is no memory for it, so that a replay with memory comes to the same state. */
-static void keep_text(struct state *st, struct job *j, struct exception *e, const char *text, uint32_t n)
+static void keep_text(struct state *st, struct job *j, struct exception *e, const char *text, uint32_t n, bool is_result)
 {
     if (n == 0 || e->text)
         return;
-    j->text_bytes += n;
+    if (is_result)
+        j->result_bytes += n;
+    else
+        j->text_bytes += n;
     e->text = hqi_base_alloc_strdup(st->alloc, text, n);
     e->text_len = e->text ? n : 0;
 }
@@ -406,11 +411,12 @@ void hqi_state_attempt_settle(struct state *st, struct piece *p, struct wclass *
                               uint64_t utc_ms)
 {
     struct submit *s = p->submit;
-    uint32_t ordinal = p->first, text = text_room(s->job, o->text);
+    uint32_t ordinal = p->first, text = text_room(s->job, o->text, o->code);
+    bool is_result = o->text.n > 0 && end_text_is_result(o->code);
     const struct column col = column_of(p, o);
     detach(st, p, wc, utc_ms);
     hqi_state_submit_write(s, ordinal, p->started ? HQ_TASK_RUNNING : HQ_TASK_WAITING, &col);
-    if (text == 0 && col.start_ms != COLUMN_START_MAX && col.duration_ms != COLUMN_DURATION_MAX) {
+    if (text == 0 && !is_result && col.start_ms != COLUMN_START_MAX && col.duration_ms != COLUMN_DURATION_MAX) {
         hqi_state_queue_give(st, p);
         return;
     }
@@ -421,7 +427,8 @@ void hqi_state_attempt_settle(struct state *st, struct piece *p, struct wclass *
         e = hqi_state_submit_except(s, ordinal, p);
     e->start_ms = o->start_ms;
     e->duration_ms = o->duration_ms;
-    keep_text(st, s->job, e, o->text.p, text);
+    keep_text(st, s->job, e, o->text.p, text, is_result);
+    e->dropped = is_result && !e->text;
 }
 
 /* A start that was told before stays: it has been shown. A task that could not be launched never started. */

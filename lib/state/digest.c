@@ -103,6 +103,7 @@ static void add_job(uint64_t *h, const struct job *j)
     add(h, j->change);
     add_counts(h, j->counts);
     add(h, j->text_bytes);
+    add(h, j->result_bytes);
     for (uint32_t i = 0; i < j->n_spans; i++) {
         add_bytes(h, &j->spans[i].ids, sizeof j->spans[i].ids);
         add(h, j->spans[i].reach);

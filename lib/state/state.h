@@ -80,8 +80,9 @@ struct exception {
     struct map_node by_ordinal; /* of the submit */
     uint32_t instance;              /* of the last attempt */
     uint64_t start_ms, duration_ms; /* in full (UTC), where the column overflows */
-    char *text;                     /* owned; NUL-terminated; NULL: none */
+    char *text;                     /* owned; NUL-terminated; NULL: none. Of an exit code: its result */
     uint32_t text_len;
+    bool dropped;                   /* there was a result, and no room for it */
 };
 
 struct submit {
@@ -124,6 +125,7 @@ struct job {
     uint32_t n_submits;
     uint64_t counts[HQ_TASK_STATES];
     uint64_t text_bytes;             /* error texts kept; at most HQI_MAX_ERROR_BYTES */
+    uint64_t result_bytes;           /* results kept; at most HQI_MAX_RESULT_BYTES */
     struct span *spans;              /* owned: task ids -> submit; sorted by first id */
     uint32_t n_spans, room_spans;
 };
@@ -295,8 +297,9 @@ struct task_view {
     uint64_t duration_ms; /* if it has ended */
     uint32_t worker;      /* 0: never started */
     uint32_t instance;    /* of the last attempt */
-    const char *text;     /* of failures that have one; borrowed */
+    const char *text;     /* of failures that have one, or a result; borrowed */
     uint32_t text_len;
+    bool dropped;         /* there was a result */
 };
 void hqi_state_task(const struct submit *s, uint32_t ordinal, struct task_view *ret);
 /* The first ordinal >= from whose task is in `states` (bit set), skipping whole chunks; count if none. */

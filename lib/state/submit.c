@@ -190,6 +190,7 @@ void hqi_state_task(const struct submit *s, uint32_t ordinal, struct task_view *
         ret->instance = e->instance;
         ret->text = e->text;
         ret->text_len = e->text_len;
+        ret->dropped = e->dropped;
     }
     if (!c || c->tasks[ordinal % CHUNK_TASKS].state == HQ_TASK_WAITING)
         return;

@@ -71,7 +71,7 @@ static int audit_columns(struct audit *a, const struct submit *s, uint64_t *sum)
 
 struct exception_audit {
     const struct submit *s;
-    uint64_t text_bytes;
+    uint64_t text_bytes, result_bytes;
     bool strange;
 };
 
@@ -80,16 +80,18 @@ static void audit_exception(struct map_node *n, void *user)
     struct exception_audit *x = user;
     const struct exception *e = hqi_container(n, struct exception, by_ordinal);
     struct task_view v;
-    x->text_bytes += e->text_len;
-    x->strange |=
-        n->key >= x->s->spec->ids.count || e->text_len > HQI_MAX_ERROR_TEXT || (e->text_len && !e->text);
+    x->strange |= n->key >= x->s->spec->ids.count || (e->text_len && !e->text) || (e->dropped && e->text);
     if (x->strange)
         return;
     hqi_state_task(x->s, (uint32_t)n->key, &v);
+    bool is_result = end_text_is_result(v.code);
+    *(is_result ? &x->result_bytes : &x->text_bytes) += e->text_len;
+    x->strange |= e->text_len > (is_result ? HQI_MAX_RESULT : HQI_MAX_ERROR_TEXT);
     x->strange |= e->text && v.state != HQ_TASK_FAILED && v.state != HQ_TASK_FINISHED;
 }
 
-static int audit_submit(struct audit *a, const struct job *j, const struct submit *s, uint64_t *text_bytes)
+static int audit_submit(struct audit *a, const struct job *j, const struct submit *s, uint64_t *text_bytes,
+                        uint64_t *result_bytes)
 {
     uint64_t sum[HQ_TASK_STATES] = {0};
     struct exception_audit x = {.s = s};
@@ -114,6 +116,7 @@ static int audit_submit(struct audit *a, const struct job *j, const struct submi
     if (x.strange)
         return broken(a->err, "submit %u has an exception that does not fit its task", s->id);
     *text_bytes += x.text_bytes;
+    *result_bytes += x.result_bytes;
     return HQ_OK;
 }
 
@@ -145,13 +148,13 @@ static int audit_key(struct audit *a, const struct job *j, struct key key)
 
 static int audit_job(struct audit *a, const struct job *j)
 {
-    uint64_t sum[HQ_TASK_STATES] = {0}, text_bytes = 0;
+    uint64_t sum[HQ_TASK_STATES] = {0}, text_bytes = 0, result_bytes = 0;
     uint32_t n_submits = 0;
     int rc = audit_key(a, j, j->key);
     list_for(n, &j->submits) {
         const struct submit *s = hqi_container(n, struct submit, in_job);
         if (rc == HQ_OK)
-            rc = audit_submit(a, j, s, &text_bytes);
+            rc = audit_submit(a, j, s, &text_bytes, &result_bytes);
         if (rc == HQ_OK)
             rc = audit_key(a, j, s->key);
         for (uint32_t i = 0; i < HQ_TASK_STATES; i++)
@@ -165,7 +168,8 @@ static int audit_job(struct audit *a, const struct job *j)
     if ((j->ended_ms != 0) != hqi_state_job_ended(j))
         return broken(a->err, "job %u has ended at %llu, which does not fit its tasks", j->id.n,
                       (unsigned long long)j->ended_ms);
-    if (text_bytes > j->text_bytes || j->text_bytes > HQI_MAX_ERROR_BYTES || j->change > a->st->position)
+    if (text_bytes > j->text_bytes || j->text_bytes > HQI_MAX_ERROR_BYTES || result_bytes > j->result_bytes ||
+        j->result_bytes > HQI_MAX_RESULT_BYTES || j->change > a->st->position)
         return broken(a->err, "job %u miscounts its texts or changes", j->id.n);
     return audit_spans(a, j, hqi_state_job_total(j));
 }

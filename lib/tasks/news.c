@@ -157,8 +157,8 @@ static void write_started(struct writer *w, struct list *link, uint32_t n, struc
 
 static void write_text(struct writer *w, const struct attempt *a, uint32_t row, struct end_text *texts, uint32_t *n)
 {
-    bool ok = true;
-    if (a->code != HQ_CODE_TEXT && a->code != HQ_CODE_LAUNCH)
+    bool ok = true, is_reason = a->code == HQ_CODE_TEXT || a->code == HQ_CODE_LAUNCH;
+    if (!is_reason && a->n_text == 0)
         return;
     texts[(*n)++] = (struct end_text){row, hqi_base_arena_bytes(w->mem, text_of(a), &ok)};
     w->failed = w->failed || !ok;

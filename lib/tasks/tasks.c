@@ -384,8 +384,9 @@ static int on_ended(struct tasks *t, struct attempt *a, const struct helper_ende
     struct work *w = a->piece.work;
     size_t n = e->text.n;
     bool has_text = !a->silent && n > 0 && (e->code == HQ_CODE_TEXT || e->code == HQ_CODE_LAUNCH);
-    char *text = has_text ? copy_text(t, e->text, &n) : NULL;
-    if (has_text && !text)
+    bool has_result = !a->silent && n > 0 && end_text_is_result(e->code);
+    char *text = has_text ? copy_text(t, e->text, &n) : has_result ? hqi_base_alloc_strdup(t->alloc, e->text.p, n) : NULL;
+    if ((has_text || has_result) && !text)
         return hqi_base_error_nomem(err, where);
     hqi_tasks_work_measure(w, e->duration_ms);
     hqi_tasks_slot_remove(t, a);
@@ -395,7 +396,7 @@ static int on_ended(struct tasks *t, struct attempt *a, const struct helper_ende
         return HQ_OK;
     }
     a->text = text;
-    a->n_text = has_text ? n : 0;
+    a->n_text = text ? n : 0;
     a->code = e->code;
     a->start_ns = e->code == HQ_CODE_LAUNCH ? 0 : start_of(t, e->age_ms);
     a->duration_ms = e->duration_ms;

@@ -96,7 +96,7 @@ struct helper_ended {
     uint64_t key;
     uint64_t age_ms, duration_ms; /* of its start; both 0 with HQ_CODE_LAUNCH */
     uint16_t code;                /* enum hq_task_code */
-    struct bytes text;            /* of HQ_CODE_TEXT, HQ_CODE_LAUNCH */
+    struct bytes text;            /* of HQ_CODE_TEXT, HQ_CODE_LAUNCH; of an exit code: the result */
     uint64_t user_us, system_us, max_rss_kb; /* wait4 */
 };
 

@@ -4,9 +4,12 @@
  * A batch is a copy: the host's threads read it while this thread goes on. Must never happen: a batch freed while a task of
  * it is unanswered, or an answer taken twice. */
 #include "base/error.h"
+#include "base/limits.h"
 #include "worker/worker.h"
 
 static const char where[] = "worker";
+
+_Static_assert(HQ_MAX_RESULT == HQI_MAX_RESULT, "what the public header says");
 
 /* ---- handing over ---- */
 
@@ -94,6 +97,12 @@ static int check_answer(const struct worker_batch *b, const hq_answer *a, hq_err
         if (a->duration_ns[i] < 0)
             return hqi_base_error_set(err, HQ_EINVAL, where, "the duration %lld ns is answered: expected 0 or more",
                                       (long long)a->duration_ns[i]);
+    if (a->result && !a->result_size)
+        return hqi_base_error_set(err, HQ_EINVAL, where, "results are answered without their sizes");
+    for (size_t i = 0; a->result && i < a->count; i++)
+        if (a->result[i] && a->result_size[i] > HQI_MAX_RESULT)
+            return hqi_base_error_set(err, HQ_ELIMIT, where, "a result of %zu bytes: at most %u; write it to a file",
+                                      a->result_size[i], HQI_MAX_RESULT);
     return HQ_OK;
 }
 
@@ -111,6 +120,8 @@ static struct helper_ended outcome(const struct worker_batch *b, const hq_answer
     uint64_t age_ns = a->duration_ns ? ns : all_ns - share_ns * s->at++; /* of its start */
     struct helper_ended e = {.key = b->keys[i], .age_ms = age_ns / HQI_MS, .duration_ms = ns / HQI_MS};
     e.code = a->code ? (uint16_t)a->code[row] : 0;
+    if (a->result && a->result[row])
+        e.text = (struct bytes){a->result[row], a->result_size[row]};
     if (a->error && a->error[row]) {
         e.code = HQ_CODE_TEXT;
         e.text = bytes_of(a->error[row]);

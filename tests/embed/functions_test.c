@@ -199,6 +199,8 @@ static void test_answers_that_make_no_sense(void **state)
     hq_error err;
     const int32_t codes[] = {0, 256}, negative = -1;
     const int64_t before = -5;
+    const void *const result = codes;
+    const size_t too_much = HQ_MAX_RESULT + 1;
     rig_open(&r);
     start_worker(&r, "1");
     hq_job_id job = send(&r, make(&r, "1-3"));
@@ -210,12 +212,15 @@ static void test_answers_that_make_no_sense(void **state)
         {.size = sizeof *bad, .count = 1, .code = codes + 1},
         {.size = sizeof *bad, .count = 1, .code = &negative},
         {.size = sizeof *bad, .count = 1, .duration_ns = &before},
+        {.size = sizeof *bad, .count = 1, .result = &result},
         {.size = 0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(hq_worker_answer(r.worker, b, &bad[i], &err), HQ_EINVAL);
         assert_true(strlen(err.text) > 10);
     }
+    const hq_answer large = {.size = sizeof large, .count = 1, .result = &result, .result_size = &too_much};
+    assert_int_equal(hq_worker_answer(r.worker, b, &large, &err), HQ_ELIMIT);
     const hq_batch stranger = {.count = 1};
     assert_int_equal(hq_worker_answer(r.worker, &stranger, NULL, &err), HQ_EINVAL);
     assert_int_equal(hq_worker_answer(r.worker, NULL, NULL, &err), HQ_EINVAL);
@@ -229,6 +234,92 @@ static void test_answers_that_make_no_sense(void **state)
     static struct seen seen;
     run_job(&r, job, count, &seen);
     assert_int_equal(rig_status(&r, job).finished, 3);
+    rig_close(&r);
+}
+
+/* ---- results ---- */
+
+/* Task i returns i bytes, the third of them a NUL; those above 500 fail and return all the same. */
+static void return_bytes(struct rig *r, const hq_batch *b, void *user)
+{
+    static char bytes[HQ_MAX_RESULT];
+    const void **result = calloc(b->count, sizeof *result);
+    size_t *size = calloc(b->count, sizeof *size);
+    int32_t *code = calloc(b->count, sizeof *code);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = i == 2 ? '\0' : 'b';
+    for (size_t i = 0; i < b->count; i++) {
+        result[i] = b->index[i] == 0 ? NULL : bytes;
+        size[i] = b->index[i] == 1000 ? sizeof bytes : b->index[i];
+        code[i] = b->index[i] > 500 ? 3 : 0;
+    }
+    const hq_answer a = {.size = sizeof a, .count = b->count, .code = code, .result = result, .result_size = size};
+    must(hq_worker_answer(r->worker, b, &a, RIG_ERR));
+    free(result);
+    free(size);
+    free(code);
+}
+
+static void test_results(void **state)
+{
+    struct rig r;
+    hq_task_columns t = {.size = sizeof t};
+    uint64_t cursor = 0;
+    uint32_t n = 0;
+    rig_open(&r);
+    start_worker(&r, "2");
+    hq_job_id job = send(&r, make(&r, "0-1000"));
+    run_job(&r, job, return_bytes, NULL);
+    do {
+        must(hq_job_tasks(r.client, job, &cursor, &t, RIG_ERR));
+        for (size_t i = 0; i < t.count; i++, n++) {
+            size_t expected = t.index[i] == 1000 ? HQ_MAX_RESULT : t.index[i];
+            assert_int_equal(t.index[i], n);
+            assert_int_equal(t.result_size[i], expected);
+            assert_null(t.error[i]);
+            assert_int_equal(t.code[i], t.index[i] > 500 ? 3 : 0);
+            if (expected == 0) {
+                assert_null(t.result[i]);
+                continue;
+            }
+            const char *bytes = t.result[i];
+            assert_true(bytes[expected] == '\0' && bytes[0] == 'b' && (expected < 4 || (bytes[2] == '\0' && bytes[3] == 'b')));
+        }
+    } while (cursor);
+    assert_int_equal(n, 1001);
+    rig_close(&r);
+}
+
+/* More than fits into one page: it ends early. */
+static void return_much(struct rig *r, const hq_batch *b, void *user)
+{
+    static char bytes[HQ_MAX_RESULT];
+    for (size_t i = 0, n = b->count; i < n; i++) {
+        const void *const result = bytes;
+        const size_t size = sizeof bytes;
+        const hq_answer a = {.size = sizeof a, .first = i, .count = 1, .result = &result, .result_size = &size};
+        must(hq_worker_answer(r->worker, b, &a, RIG_ERR));
+    }
+}
+
+static void test_pages_of_large_results(void **state)
+{
+    struct rig r;
+    hq_task_columns t = {.size = sizeof t};
+    uint64_t cursor = 0;
+    uint32_t n = 0, pages = 0;
+    rig_open(&r);
+    start_worker(&r, "1");
+    hq_job_id job = send(&r, make(&r, "1-200")); /* 12.5 MiB */
+    run_job(&r, job, return_much, NULL);
+    do {
+        must(hq_job_tasks(r.client, job, &cursor, &t, RIG_ERR));
+        for (size_t i = 0; i < t.count; i++, n++)
+            assert_int_equal(t.result_size[i], HQ_MAX_RESULT);
+        pages++;
+    } while (cursor);
+    assert_int_equal(n, 200);
+    assert_true(pages >= 3);
     rig_close(&r);
 }
 
@@ -464,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_answers_one_by_one),
         cmocka_unit_test(test_answers_that_make_no_sense),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_pages_of_large_results),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_cancel_while_it_runs),
         cmocka_unit_test(test_running_is_told),

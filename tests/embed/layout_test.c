@@ -70,7 +70,9 @@ AT(hq_answer, count, 16);
 AT(hq_answer, code, 24);
 AT(hq_answer, error, 32);
 AT(hq_answer, duration_ns, 40);
-AT(hq_answer, reserved, 48);
+AT(hq_answer, result, 48);
+AT(hq_answer, result_size, 56);
+AT(hq_answer, reserved, 64);
 
 SIZE(hq_server_options, 128);
 AT(hq_server_options, size, 0);
@@ -129,7 +131,7 @@ AT(hq_job_status, failed, 48);
 AT(hq_job_status, canceled, 56);
 AT(hq_job_status, aborted, 64);
 
-SIZE(hq_task_columns, 80);
+SIZE(hq_task_columns, 96);
 AT(hq_task_columns, size, 0);
 AT(hq_task_columns, count, 8);
 AT(hq_task_columns, index, 16);
@@ -140,6 +142,8 @@ AT(hq_task_columns, duration_ns, 48);
 AT(hq_task_columns, worker, 56);
 AT(hq_task_columns, instance, 64);
 AT(hq_task_columns, error, 72);
+AT(hq_task_columns, result, 80);
+AT(hq_task_columns, result_size, 88);
 #endif
 
 /* Numbers that are stored, sent or compiled in. */
