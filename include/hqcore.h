@@ -514,7 +514,9 @@ enum hq_pin {
 };
 /** One of enum hq_pin; default: none. */
 HQ_API void hq_submit_set_pin(hq_submit *s, int pin);
-/** Gives each task an empty directory, HQ_TASK_DIR, which is removed when it ends. */
+/** Gives each task an empty directory, HQ_TASK_DIR, which is removed when it ends. What a task writes to the file that
+ * HQ_RESULT_FILENAME names is its result: hq_task_columns.result, at most HQ_MAX_RESULT bytes, else it has failed. What it writes to
+ * HQ_ERROR_FILENAME is the text of its failure. */
 HQ_API void hq_submit_set_task_dir(hq_submit *s, int on);
 /** Asks for HQ_EVENT_TASKS of this job, with the tag of the submit; default off. */
 HQ_API void hq_submit_set_events(hq_submit *s, int on);

@@ -537,6 +537,8 @@ struct task {
     worker_id worker = worker_id();
     std::uint32_t instance = 0;
     std::string error;             ///< of failed tasks
+    std::string result;            ///< what it has returned; bytes
+    bool result_dropped = false;   ///< it returned something, and the server could not keep it
 };
 
 /// All tasks of a job, read page by page; one pass, during which the client serves nothing else.
@@ -591,6 +593,10 @@ public:
             now_.worker.n = page_.worker[at_];
             now_.instance = page_.instance[at_];
             now_.error = page_.error[at_] ? page_.error[at_] : "";
+            now_.result_dropped = page_.result_size[at_] == HQ_RESULT_DROPPED;
+            now_.result.clear();
+            if (page_.result[at_])
+                now_.result.assign(static_cast<const char *>(page_.result[at_]), page_.result_size[at_]);
         }
         hq_client *c_ = nullptr;
         job_id job_ = job_id();

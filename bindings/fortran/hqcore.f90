@@ -49,11 +49,11 @@ module hqcore
     end type
 
     !> All tasks of a job, element i of each array for the same task. Times are nanoseconds, -1: not yet. `code` is -1 until a task
-    !! has ended; `error` has no text but for failed ones.
+    !! has ended; `error` has no text but for failed ones; `result` is what a task has returned, as bytes.
     type, public :: hq_results
         integer(int64), allocatable :: index(:), start_ns(:), duration_ns(:)
         integer, allocatable :: state(:), code(:), worker(:), instance(:)
-        type(hq_text), allocatable :: error(:)
+        type(hq_text), allocatable :: error(:), result(:)
     end type
 
     !> What a context tells; `kind` is one of hq_event_*.
@@ -143,10 +143,20 @@ contains
     function f_text(p) result(s)
         type(c_ptr), intent(in) :: p
         character(:), allocatable :: s
+        integer(c_size_t) :: n
+        n = 0
+        if (c_associated(p)) n = c_strlen(p)
+        s = f_bytes(p, n)
+    end function
+
+    function f_bytes(p, length) result(s)
+        type(c_ptr), intent(in) :: p
+        integer(c_size_t), intent(in) :: length
+        character(:), allocatable :: s
         character(kind=c_char), pointer :: t(:)
         integer :: i, n
         n = 0
-        if (c_associated(p)) n = int(c_strlen(p))
+        if (c_associated(p)) n = int(length)
         allocate (character(n) :: s)
         if (n == 0) return
         call c_f_pointer(p, t, [n])
@@ -672,7 +682,7 @@ contains
         page%size = c_sizeof(page)
         cursor = 0
         allocate (results%index(0), results%start_ns(0), results%duration_ns(0), results%state(0), results%code(0), &
-                  results%worker(0), results%instance(0), results%error(0))
+                  results%worker(0), results%instance(0), results%error(0), results%result(0))
         do
             code = c_job_tasks(self%handle, job, cursor, page, err)
             if (code < 0) exit
@@ -688,7 +698,8 @@ contains
         integer(c_int32_t), pointer :: index(:), code(:), worker(:), instance(:)
         integer(c_int8_t), pointer :: state(:)
         integer(c_int64_t), pointer :: start_ns(:), duration_ns(:)
-        type(c_ptr), pointer :: error(:)
+        type(c_ptr), pointer :: error(:), result(:)
+        integer(c_size_t), pointer :: result_size(:)
         integer :: n(1)
         n = int(page%count)
         call c_f_pointer(page%index, index, n)
@@ -699,6 +710,8 @@ contains
         call c_f_pointer(page%worker, worker, n)
         call c_f_pointer(page%instance, instance, n)
         call c_f_pointer(page%error, error, n)
+        call c_f_pointer(page%result, result, n)
+        call c_f_pointer(page%result_size, result_size, n)
         r%index = [r%index, widen(index)]
         r%state = [r%state, int(state)]
         r%code = [r%code, int(code)]
@@ -707,11 +720,14 @@ contains
         r%worker = [r%worker, int(worker)]
         r%instance = [r%instance, int(instance)]
         call append_texts(r%error, error)
+        call append_texts(r%result, result, result_size)
     end subroutine
 
-    subroutine append_texts(list, texts)
+    !> With their sizes, or up to their NULs.
+    subroutine append_texts(list, texts, sizes)
         type(hq_text), allocatable, intent(inout) :: list(:)
         type(c_ptr), intent(in) :: texts(:)
+        integer(c_size_t), intent(in), optional :: sizes(:)
         type(hq_text), allocatable :: longer(:)
         integer :: i
         allocate (longer(size(list) + size(texts)))
@@ -719,7 +735,11 @@ contains
             call move_alloc(list(i)%text, longer(i)%text)
         end do
         do i = 1, size(texts)
-            longer(size(list) + i)%text = f_text(texts(i))
+            if (present(sizes)) then
+                longer(size(list) + i)%text = f_bytes(texts(i), sizes(i))
+            else
+                longer(size(list) + i)%text = f_text(texts(i))
+            end if
         end do
         call move_alloc(longer, list)
     end subroutine

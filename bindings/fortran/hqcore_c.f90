@@ -59,7 +59,8 @@ module hqcore_c
     type, bind(c) :: c_task_columns
         integer(c_size_t) :: size = 0, count = 0
         type(c_ptr) :: index = c_null_ptr, state = c_null_ptr, code = c_null_ptr, start_ns = c_null_ptr, &
-            duration_ns = c_null_ptr, worker = c_null_ptr, instance = c_null_ptr, error = c_null_ptr
+            duration_ns = c_null_ptr, worker = c_null_ptr, instance = c_null_ptr, error = c_null_ptr, result = c_null_ptr, &
+            result_size = c_null_ptr
     end type
 
     !> The union of hq_event, as the 32-bit words that its members begin with.

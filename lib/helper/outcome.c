@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "hqcore/types.h"
 
 #define ERROR_FILE_BYTES 2048 /* read of a task's error file, at most */
@@ -195,12 +196,56 @@ static bool read_error_file(const char *dir, struct arena *mem, struct outcome *
     return true;
 }
 
+/* Of a result file that is too large, or that cannot be read. */
+static struct outcome no_result(long long size, int sys, struct arena *mem)
+{
+    struct buf b;
+    hqi_base_buf_init(&b, &hqi_base_alloc_libc);
+    if (size > HQI_MAX_RESULT) {
+        hqi_base_buf_addf(&b, "The result of the task has %lld bytes, at most %u are kept; write it to a file of your own", size,
+                          HQI_MAX_RESULT);
+    } else {
+        hqi_base_buf_adds(&b, "The result of the task cannot be read: ");
+        add_os(&b, sys);
+    }
+    return finish(&b, HQ_CODE_TEXT, mem);
+}
+
+static bool read_all(int fd, char *p, size_t n)
+{
+    size_t at = 0;
+    for (ssize_t got; at < n && (got = read(fd, p + at, n - at)) > 0;)
+        at += (size_t)got;
+    return at == n;
+}
+
+/* What the task has returned, into o->text; a success whose result cannot be had is none. */
+static void add_result(struct outcome *o, const char *dir, struct arena *mem)
+{
+    char *path = hqi_base_arena_printf(mem, "%s/hq-result", dir);
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+    struct stat st = {0};
+    if (fd < 0)
+        return;
+    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= HQI_MAX_RESULT;
+    size_t n = ok ? (size_t)st.st_size : 0;
+    char *p = n > 0 ? hqi_base_arena_get(mem, n) : NULL;
+    errno = EIO;
+    if (p && read_all(fd, p, n))
+        o->text = (struct bytes){p, n};
+    else if ((!ok || n > 0) && o->code == 0)
+        *o = no_result((long long)st.st_size, p ? errno : S_ISREG(st.st_mode) ? ENOMEM : EINVAL, mem);
+    close(fd);
+}
+
 struct outcome hqi_helper_outcome_of_exit(int status, bool timed_out, const char *dir, struct arena *mem)
 {
     struct outcome o = {.code = HQ_CODE_TIME_LIMIT};
     if (timed_out || (status != 0 && dir && read_error_file(dir, mem, &o)))
         return o;
     o.code = (uint16_t)(WIFSIGNALED(status) ? HQ_CODE_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status));
+    if (dir && !WIFSIGNALED(status))
+        add_result(&o, dir, mem);
     return o;
 }
 

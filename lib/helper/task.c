@@ -17,7 +17,7 @@
 #include "helper/proc.h"
 
 #define GRACE_NS HQI_SEC /* between SIGINT and SIGKILL */
-#define DIR_VARS 2u      /* HQ_TASK_DIR, HQ_ERROR_FILENAME */
+#define DIR_VARS 3u      /* HQ_TASK_DIR, HQ_ERROR_FILENAME, HQ_RESULT_FILENAME */
 
 enum phase { STAGED, RUNNING, LINGERING };
 enum stop { STOP_NONE, STOP_INTERRUPTED, STOP_KILLED };
@@ -170,11 +170,13 @@ static bool make_dir(struct task *t, int *sys)
         return false;
     char *dir_var = hqi_base_arena_printf(&t->mem, "HQ_TASK_DIR=%s", t->dir);
     char *file_var = hqi_base_arena_printf(&t->mem, "HQ_ERROR_FILENAME=%s/hq-error", t->dir);
+    char *result_var = hqi_base_arena_printf(&t->mem, "HQ_RESULT_FILENAME=%s/hq-result", t->dir);
     *sys = ENOMEM;
-    if (!dir_var || !file_var)
+    if (!dir_var || !file_var || !result_var)
         return false;
     hqi_helper_env_set(&t->env, dir_var);
     hqi_helper_env_set(&t->env, file_var);
+    hqi_helper_env_set(&t->env, result_var);
     return true;
 }
 

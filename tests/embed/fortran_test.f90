@@ -85,15 +85,20 @@ contains
     subroutine entries()
         type(hq_submission) :: s
         type(hq_job_status) :: status
+        type(hq_results) :: r
         type(hq_job_id) :: job
         call quiet(s)
+        call s%set_task_dir(.true.)
         call s%add_entry('one ')
         call s%add_entry('two ')
-        call client%submit_array('', [character(60) :: '/bin/sh', '-c', 'test "$HQ_ENTRY" = "one " -o "$HQ_ENTRY" = "two "'], &
+        call client%submit_array('', [character(60) :: '/bin/sh', '-c', 'printf "<$HQ_ENTRY>" > $HQ_RESULT_FILENAME'], &
                                  job, more=s)
         call client%wait(job, timeout_ms=patience)
         call client%progress(job, status)
-        call check(status%finished == 2, 'entries, with their blanks')
+        call check(status%finished == 2, 'entries')
+        call client%tasks(job, r)
+        call check(r%result(1)%text == '<one >' .and. r%result(2)%text == '<two >', 'results, with their blanks')
+        call check(len(r%result(1)%text) == 6 .and. len(r%error(1)%text) == 0, 'lengths of texts')
         call s%free()
     end subroutine
 

@@ -242,6 +242,49 @@ static void test_a_dead_helper_is_replaced(void **state)
     rig_close(&r);
 }
 
+/* ---- results ---- */
+
+static void test_programs_return_results(void **state)
+{
+    static const struct {
+        const char *script;
+        int code;
+        size_t size; /* SIZE_MAX: none */
+        const char *text; /* of the failure */
+    } cases[] = {
+        {"printf 'a\\0b' > $HQ_RESULT_FILENAME", 0, 3, NULL},
+        {"printf abc > $HQ_RESULT_FILENAME; exit 3", 3, 3, NULL},
+        {"true", 0, SIZE_MAX, NULL},
+        {": > $HQ_RESULT_FILENAME", 0, SIZE_MAX, NULL},
+        {"head -c 65536 /dev/zero > $HQ_RESULT_FILENAME", 0, 65536, NULL},
+        {"head -c 65537 /dev/zero > $HQ_RESULT_FILENAME", HQ_CODE_TEXT, SIZE_MAX, "has 65537 bytes, at most 65536"},
+        {"mkdir $HQ_RESULT_FILENAME", HQ_CODE_TEXT, SIZE_MAX, "cannot be read"},
+        {"head -c 65537 /dev/zero > $HQ_RESULT_FILENAME; exit 4", 4, SIZE_MAX, NULL},
+    };
+    struct rig r;
+    rig_open(&r);
+    hq_worker_options o = options(&r);
+    must(hq_worker_new(&r.worker, r.ctx, &o, RIG_ERR));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const argv[] = {"/bin/sh", "-c", cases[i].script, NULL};
+        hq_task_columns t = {.size = sizeof t};
+        uint64_t cursor = 0;
+        hq_job_id job;
+        hq_submit *s = rig_submit(&r, NULL, argv);
+        hq_submit_set_task_dir(s, 1);
+        must(hq_submit_array(r.client, NULL, argv, s, &job, RIG_ERR));
+        hq_submit_free(s);
+        must(hq_job_wait(r.client, job, LONG_MS, RIG_ERR));
+        must(hq_job_tasks(r.client, job, &cursor, &t, RIG_ERR));
+        assert_int_equal(t.code[0], cases[i].code);
+        assert_int_equal(t.result[0] ? t.result_size[0] : SIZE_MAX, cases[i].size);
+        assert_true(cases[i].text ? t.error[0] && strstr(t.error[0], cases[i].text) : !t.error[0]);
+        if (i == 0)
+            assert_memory_equal(t.result[0], "a\0b", 4);
+    }
+    rig_close(&r);
+}
+
 static void test_no_helper(void **state)
 {
     struct rig r;
@@ -279,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_bad_utilization),
         cmocka_unit_test(test_finish_running),
         cmocka_unit_test(test_a_dead_helper_is_replaced),
+        cmocka_unit_test(test_programs_return_results),
         cmocka_unit_test(test_no_helper),
         cmocka_unit_test(test_hardware),
     };

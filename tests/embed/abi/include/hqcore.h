@@ -374,6 +374,8 @@ struct hq_batch {
     uint64_t time_limit_ms;     /**< Of each; 0: none. What took longer has failed, whatever is answered. */
 };
 
+#define HQ_MAX_RESULT 65536u /**< Bytes that a task may return; what is larger belongs into files. */
+
 /** What tasks came to. Arrays have `count` elements, the first of task `first` of the batch. */
 typedef struct hq_answer {
     size_t size;                /**< sizeof(hq_answer) */
@@ -382,7 +384,9 @@ typedef struct hq_answer {
     const int32_t *code;        /**< 0: finished; 1 to 255: failed with that code; NULL: all finished. */
     const char *const *error;   /**< Why it failed, or NULL: the code says enough; NULL: for all. UTF-8, at most 512 bytes are kept. */
     const int64_t *duration_ns; /**< How long it took; NULL: they ran one after the other since the last answer. */
-    uint64_t reserved[4];       /**< 0. */
+    const void *const *result;  /**< What it returns, at most HQ_MAX_RESULT bytes, or NULL; not with an error; NULL: nothing. */
+    const size_t *result_size;  /**< Bytes of each, with `result`. */
+    uint64_t reserved[2];       /**< 0. */
 } hq_answer;
 
 /** Answers tasks of a batch, in any order and in any portions. What was answered before is left as it was. When all are
@@ -510,7 +514,9 @@ enum hq_pin {
 };
 /** One of enum hq_pin; default: none. */
 HQ_API void hq_submit_set_pin(hq_submit *s, int pin);
-/** Gives each task an empty directory, HQ_TASK_DIR, which is removed when it ends. */
+/** Gives each task an empty directory, HQ_TASK_DIR, which is removed when it ends. What a task writes to the file that
+ * HQ_RESULT_FILENAME names is its result: hq_task_columns.result, at most HQ_MAX_RESULT bytes, else it has failed. What it writes to
+ * HQ_ERROR_FILENAME is the text of its failure. */
 HQ_API void hq_submit_set_task_dir(hq_submit *s, int on);
 /** Asks for HQ_EVENT_TASKS of this job, with the tag of the submit; default off. */
 HQ_API void hq_submit_set_events(hq_submit *s, int on);
@@ -582,7 +588,10 @@ typedef struct hq_task_columns {
     const uint32_t *worker;     /**< Where it ran last; 0: nowhere yet. */
     const uint32_t *instance;   /**< Number of its attempt, from 0. */
     const char *const *error;   /**< Text, or NULL; for failed tasks. */
+    const void *const *result;  /**< What the task has returned, with a NUL behind it, or NULL. */
+    const size_t *result_size;  /**< Bytes of it; HQ_RESULT_DROPPED: the job had more than the server keeps (256 MiB). */
 } hq_task_columns;
+#define HQ_RESULT_DROPPED SIZE_MAX /**< There was a result, and it is lost. */
 
 /** Reads results, a page of at most 65536 tasks; blocking.
  *
