@@ -213,6 +213,69 @@ static void test_client_that_never_dispatches(void **state)
     rig_close(&r);
 }
 
+static long resident_kib(void)
+{
+    char line[256];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        sscanf(line, "VmRSS: %ld", &kib);
+    fclose(f);
+    return kib;
+}
+
+/* It asks for far more than the server keeps for one client, and reads nothing: it is let go, having cost a bounded
+ * amount; others notice nothing. */
+static void test_client_that_does_not_read(void **state)
+{
+    enum { JOBS = 2000, REQUESTS = 400, MOST_KIB = 150 << 10 }; /* replies of hundreds of MB; it keeps 64 MiB */
+    struct rig r;
+    hq_ctx *own;
+    hq_client *c;
+    const hq_event *e;
+    hq_job_id job;
+    unsigned ended = 0, refused = 0;
+    rig_open(&r);
+    hq_submit *s = rig_submit(&r, NULL, true_argv);
+    for (uint64_t tag = 1; tag <= JOBS; tag++)
+        must(hq_client_submit(r.client, s, tag, RIG_ERR));
+    must(hq_ctx_wait(r.ctx, JOBS, LONG_MS, &e, RIG_ERR));
+    job = e->u.reply.job;
+    must(hq_ctx_new(&own, NULL, RIG_ERR));
+    hq_client_options o = {.size = sizeof o};
+    o.endpoint = hq_server_endpoint(r.server, HQ_PLANE_CLIENT);
+    o.secret = hq_server_secret(r.server, HQ_PLANE_CLIENT);
+    must(hq_client_new(&c, own, &o, RIG_ERR));
+    must(hq_client_wait(c, job, REQUESTS + 1, RIG_ERR)); /* the job does not end */
+    for (const hq_event *met = NULL; !met || met->type != HQ_EVENT_CONNECTION;) {
+        hq_ctx_run(r.ctx, 5, NULL);
+        hq_ctx_run(own, 5, NULL);
+        if (hq_ctx_next(own, &met) == 0)
+            met = NULL;
+    }
+    for (uint64_t tag = 0; tag < REQUESTS; tag++)
+        must(hq_tools_job_info(c, "all", tag, RIG_ERR));
+    must(hq_ctx_dispatch(own, RIG_ERR)); /* they leave */
+    long before = resident_kib();
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(rig_status(&r, job).total, 1); /* the server goes on */
+    assert_true(resident_kib() - before < MOST_KIB);
+    while (ended < REQUESTS + 1) {
+        hq_ctx_run(r.ctx, 0, NULL);
+        hq_ctx_run(own, 5, NULL);
+        while (hq_ctx_next(own, &e) > 0) {
+            ended += e->type == HQ_EVENT_REPLY;
+            refused += e->type == HQ_EVENT_REPLY && (e->code == HQ_ELIMIT || e->code == HQ_ECLOSED);
+        }
+    }
+    assert_true(refused > REQUESTS / 2);
+    must(hq_submit_array(r.client, NULL, true_argv, s, &job, RIG_ERR));
+    hq_submit_free(s);
+    hq_ctx_free(own);
+    rig_close(&r);
+}
+
 /* ---- what the system has no more of ---- */
 
 /* In a process of its own: should the library abort, that is seen. */
@@ -367,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_arrays_of_all_ids),
         cmocka_unit_test(test_server_that_never_dispatches),
         cmocka_unit_test(test_client_that_never_dispatches),
+        cmocka_unit_test(test_client_that_does_not_read),
         cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_no_descriptors_later),
         cmocka_unit_test(test_no_threads),
