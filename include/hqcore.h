@@ -154,7 +154,8 @@ enum hq_connection {
     HQ_CONNECTION_AWAITED = 5
 };
 
-typedef struct hq_batch hq_batch; /**< Function tasks to run. */
+typedef struct hq_batch hq_batch;               /**< Function tasks to run. */
+typedef struct hq_task_columns hq_task_columns; /**< Results of tasks. */
 
 /** An event. Allocated by the library only, so it may grow at the end. */
 typedef struct hq_event {
@@ -169,6 +170,8 @@ typedef struct hq_event {
         struct {
             hq_job_id job;     /**< Of submits, else 0. */
             const hq_doc *doc; /**< What was asked for, or NULL; borrowed like the event. */
+            const hq_task_columns *tasks; /**< Of hq_client_tasks(), else NULL; borrowed like the event. */
+            uint64_t cursor;   /**< Of hq_client_tasks(): where the next page begins; 0: this was the last. */
         } reply;               /**< HQ_EVENT_REPLY */
         int32_t state;         /**< HQ_EVENT_CONNECTION: enum hq_connection */
         /** HQ_EVENT_TASKS */
@@ -576,8 +579,8 @@ HQ_API int hq_job_cancel(hq_client *c, hq_job_id job, const char *reason, hq_err
 HQ_API int hq_job_info(hq_client *c, hq_job_id job, hq_doc **ret, hq_error *err);
 
 /** Results of tasks as columns: element i of each array is of the same task. The arrays are borrowed until the next call on the
- * client. Written by the library up to the size that the caller set. */
-typedef struct hq_task_columns {
+ * client, or like the event that they came with. Written by the library up to the size that the caller set. */
+struct hq_task_columns {
     size_t size;                /**< sizeof(hq_task_columns), set by the caller. */
     size_t count;               /**< Elements of each array. */
     const uint32_t *index;      /**< The task's number within its job, ascending. */
@@ -590,7 +593,7 @@ typedef struct hq_task_columns {
     const char *const *error;   /**< Text, or NULL; for failed tasks. */
     const void *const *result;  /**< What the task has returned, with a NUL behind it, or NULL. */
     const size_t *result_size;  /**< Bytes of it; HQ_RESULT_DROPPED: the job had more than the server keeps (256 MiB). */
-} hq_task_columns;
+};
 #define HQ_RESULT_DROPPED SIZE_MAX /**< There was a result, and it is lost. */
 
 /** Reads results, a page of at most 65536 tasks; blocking.
@@ -607,6 +610,12 @@ typedef struct hq_task_columns {
  * @param cursor where to go on; 0 at the start, and 0 again when that was the last page
  * @param ret borrowed arrays; ret->size must be set */
 HQ_API int hq_job_tasks(hq_client *c, hq_job_id job, uint64_t *cursor, hq_task_columns *ret, hq_error *err);
+
+/** Evented: the reply with `tag` has a page of results, u.reply.tasks, and where the next one begins, u.reply.cursor.
+ *
+ * @param cursor 0: from the start
+ * @return HQ_OK: a reply will come; or as hq_client_submit() */
+HQ_API int hq_client_tasks(hq_client *c, hq_job_id job, uint64_t cursor, uint64_t tag, hq_error *err);
 
 /** @}
  * @name Trees of values

@@ -233,6 +233,8 @@ public:
     const char *text() const { return e_->text; }
     job_id job() const { return type() == HQ_EVENT_TASKS ? e_->u.tasks.job : e_->u.reply.job; }
     doc_view doc() const { return e_->u.reply.doc; }
+    const hq_task_columns *tasks() const { return e_->u.reply.tasks; } ///< of client::post_tasks()
+    std::uint64_t cursor() const { return e_->u.reply.cursor; }        ///< of the next page; 0: there is none
     const hq_batch &batch() const { return *e_->u.batch; } ///< of HQ_EVENT_BATCH: function tasks, for worker::answer()
     const hq_event &operator*() const { return *e_; }
     const hq_event *operator->() const { return e_; }
@@ -730,6 +732,13 @@ public:
     {
         hq_error e = detail::no_error();
         return detail::done(hq_client_cancel(get(), job, reason.empty() ? nullptr : reason.c_str(), tag, &e), e);
+    }
+
+    void post_tasks(job_id job, std::uint64_t cursor, std::uint64_t tag) { try_post_tasks(job, cursor, tag).value(); }
+    result<void> try_post_tasks(job_id job, std::uint64_t cursor, std::uint64_t tag)
+    {
+        hq_error e = detail::no_error();
+        return detail::done(hq_client_tasks(get(), job, cursor, tag, &e), e);
     }
 
 private:

@@ -67,6 +67,7 @@ struct request {
     struct arena *mem;        /* owned: all that follows */
     struct hq_doc *doc;       /* in mem: what was answered */
     struct task_page page;    /* in mem */
+    hq_task_columns *columns; /* in mem: the same for the host; NULL: not asked for, or not yet */
     struct upload *upload;    /* owned; entries that are still to be sent */
     bool wants_events;        /* a submit: task events of its job follow */
     int code;
@@ -109,6 +110,9 @@ void hqi_client_upload_free(struct upload *u); /* NULL is fine */
 void hqi_client_upload_rewind(struct upload *u); /* nothing of it has arrived. NULL is fine */
 /* The server takes so many more bytes: sends what it may. */
 int hqi_client_upload_on_credit(struct request *r, uint64_t credit, hq_error *err);
+
+/* ---- columns.c ---- */
+bool hqi_client_columns_make(struct request *r); /* of its page; false: no memory */
 
 /* ---- follow.c ---- */
 void hqi_client_follow_start(struct hq_client *c, hq_job_id job, uint64_t tag);

@@ -81,6 +81,16 @@ static bool make_columns(hq_task_columns *ret, struct arena *mem, const struct t
     return true;
 }
 
+bool hqi_client_columns_make(struct request *r)
+{
+    hq_task_columns *all = hqi_base_arena_get(r->mem, sizeof *all);
+    if (!all || !make_columns(all, r->mem, &r->page))
+        return false;
+    all->size = sizeof *all;
+    r->columns = all;
+    return true;
+}
+
 /* Moves the answer's memory to the client, where it stays until the next page. */
 static int hand_out(struct request *r, uint64_t *cursor, hq_task_columns *ret, hq_error *err)
 {
@@ -133,6 +143,18 @@ int hq_tools_task_page(hq_client *c, hq_job_id job, const char *ids, uint32_t st
         code = ask(c, &cmd, cursor, ret, err);
     hqi_base_arena_fini(&mem);
     return code;
+}
+
+int hq_client_tasks(hq_client *c, hq_job_id job, uint64_t cursor, uint64_t tag, hq_error *err)
+{
+    struct command cmd = {.kind = COMMAND_TASK_PAGE};
+    int code = hqi_client_client_check(c, err);
+    struct request *r = code < 0 ? NULL : hqi_client_request_new(c, false, tag, err);
+    if (!r)
+        return code < 0 ? code : HQ_ENOMEM;
+    cmd.u.task_page.job = job;
+    cmd.u.task_page.cursor = cursor;
+    return hqi_client_request_send(r, &cmd, err);
 }
 
 int hq_job_tasks(hq_client *c, hq_job_id job, uint64_t *cursor, hq_task_columns *ret, hq_error *err)

@@ -120,6 +120,12 @@ static void push_event(struct request *r)
         e->pub.u.reply.doc = r->doc;
         r->mem = NULL;
     }
+    if (r->columns) {
+        e->mem = r->mem;
+        e->pub.u.reply.tasks = r->columns;
+        e->pub.u.reply.cursor = r->page.next;
+        r->mem = NULL;
+    }
     e->pub.u.reply.job = r->job;
     hqi_host_event_set_text(e, r->code, bytes_of(r->text));
     hqi_host_event_push(r->client->handle.ctx, e);
@@ -282,7 +288,8 @@ static void on_answer(struct request *r, const struct reply_view *v)
     r->job = v->job;
     r->page = v->tasks;
     r->doc = hqi_host_tree_root(r->mem, v->doc);
-    if (v->doc && !r->doc)
+    bool wants_columns = r->kind == COMMAND_TASK_PAGE && r->event;
+    if ((v->doc && !r->doc) || (wants_columns && !hqi_client_columns_make(r)))
         finish_failed(r, HQ_ENOMEM);
     else
         finish_good(r);

@@ -21,6 +21,7 @@ void hqi_host_event_free(hq_ctx *ctx, struct event *e)
     if (!e)
         return;
     hq_doc_free(e->doc);
+    hqi_base_arena_free(e->mem);
     hqi_base_alloc_free(&ctx->alloc, e);
 }
 

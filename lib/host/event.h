@@ -16,6 +16,7 @@ struct event {
     struct list link;
     hq_event pub;
     struct hq_doc *doc; /* owned; root */
+    struct arena *mem;  /* owned: of what else pub points to; NULL: nothing */
     char text[HQI_EVENT_TEXT];
 };
 

@@ -149,6 +149,38 @@ static void test_evented_with_poll_only(void **state)
     rig_close(&r);
 }
 
+/* Results without a blocking call: page by page, each with its event. */
+static void test_results_by_events(void **state)
+{
+    enum { TASKS = 70000 }; /* more than one page */
+    struct rig r;
+    const hq_event *e;
+    uint64_t cursor = 0, tag = 10;
+    uint32_t seen = 0;
+    rig_open(&r);
+    hq_submit *s = rig_submit(&r, "1-70000", true_argv);
+    must(hq_client_submit(r.client, s, 1, RIG_ERR));
+    hq_submit_free(s);
+    must(hq_ctx_wait(r.ctx, 1, LONG_MS, &e, RIG_ERR));
+    hq_job_id job = e->u.reply.job;
+    assert_null(e->u.reply.tasks);
+    must(hq_client_tasks(r.client, (hq_job_id){99}, 0, 2, RIG_ERR));
+    must(hq_ctx_wait(r.ctx, 2, LONG_MS, &e, RIG_ERR));
+    assert_int_equal(e->code, HQ_ENOENT);
+    do {
+        must(hq_client_tasks(r.client, job, cursor, ++tag, RIG_ERR));
+        must(hq_ctx_wait(r.ctx, tag, LONG_MS, &e, RIG_ERR));
+        const hq_task_columns *t = e->u.reply.tasks;
+        assert_non_null(t);
+        for (size_t i = 0; i < t->count; i++, seen++)
+            assert_true(t->index[i] == seen + 1 && t->state[i] == HQ_TASK_WAITING && t->code[i] == -1);
+        cursor = e->u.reply.cursor;
+    } while (cursor);
+    assert_int_equal(seen, TASKS);
+    assert_int_equal(tag, 12); /* two pages */
+    rig_close(&r);
+}
+
 static void test_many_requests_in_flight(void **state)
 {
     struct rig r;
@@ -439,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_failures_tell_why),
         cmocka_unit_test(test_cancel_kills),
         cmocka_unit_test(test_evented_with_poll_only),
+        cmocka_unit_test(test_results_by_events),
         cmocka_unit_test(test_many_requests_in_flight),
         cmocka_unit_test(test_lists_are_joined_from_pages),
         cmocka_unit_test(test_task_events),

@@ -220,6 +220,7 @@ static bool all_calls_refuse(struct rig *r, int fd)
         hq_client_new(&c, r->ctx, NULL, NULL),
         hq_client_wait(r->client, job, 1, NULL),
         hq_client_cancel(r->client, job, NULL, 1, NULL),
+        hq_client_tasks(r->client, job, 0, 1, NULL),
         hq_submit_array(r->client, "1-3", true_argv, NULL, &job, NULL),
         hq_job_wait(r->client, job, 0, NULL),
         hq_job_progress(r->client, job, &status, NULL),

@@ -118,6 +118,9 @@ void evented()
     CHECK(changed && w.worker.id().n == 1);
     w.client.post_cancel({99}, 3);
     CHECK(w.ctx.wait(3, patience).code() == HQ_ENOENT);
+    w.client.post_tasks({1}, 0, 4);
+    hq::event page = w.ctx.wait(4, patience);
+    CHECK(page.code() == HQ_OK && page.tasks()->count == 5 && page.tasks()->state[4] == HQ_TASK_FINISHED && page.cursor() == 0);
 }
 
 void functions()

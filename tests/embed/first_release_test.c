@@ -107,6 +107,9 @@ static void check_results(hq_client *c, hq_job_id job)
     CHECK(t.index[0] == 0 && t.state[0] == HQ_TASK_FINISHED && t.code[0] == 0 && t.start_ns[0] > 0);
     CHECK(t.duration_ns[0] >= 0 && t.worker[0] == 1 && t.instance[0] == 0 && !t.error[0]);
     CHECK(hq_job_cancel(c, job, "late", &why) == 0);
+    CHECK(hq_client_tasks(c, job, 0, 30, &why) >= 0);
+    hq_event e = await(hq_client_ctx(c), HQ_EVENT_REPLY, 30);
+    CHECK(e.code == HQ_OK && e.u.reply.tasks && e.u.reply.cursor == 0);
     check_docs(c, job);
 }
 

@@ -44,6 +44,8 @@ AT(hq_event, source, 16);
 AT(hq_event, text, 24);
 AT(hq_event, u.reply.job, 32);
 AT(hq_event, u.reply.doc, 40);
+AT(hq_event, u.reply.tasks, 48);
+AT(hq_event, u.reply.cursor, 56);
 AT(hq_event, u.state, 32);
 AT(hq_event, u.tasks.job, 32);
 AT(hq_event, u.tasks.ids, 36);

@@ -69,6 +69,10 @@ static int talk(struct rig *r)
     if ((sent = hq_tools_job_info(r->client, "all", 3, NULL)) >= 0)
         sent = end_of(r, 3);
     code = code < 0 ? code : sent;
+    if ((sent = hq_client_tasks(r->client, (hq_job_id){1}, 0, 7, NULL)) >= 0)
+        sent = end_of(r, 7);
+    if (sent != HQ_ENOENT) /* the submit may have failed */
+        code = code < 0 ? code : sent;
     for (uint64_t tag = 4; tag < 6; tag++) { /* again, since the first may say that memory was lacking for one job */
         if ((sent = hq_tools_job_cancel(r->client, "all", "enough", tag, NULL)) >= 0)
             sent = end_of(r, tag);
