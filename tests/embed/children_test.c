@@ -69,10 +69,11 @@ static void test_a_host_that_reaps_everything(void **state)
     must(hq_client_submit(r.client, s, 1, RIG_ERR));
     hq_submit_free(s);
     must(hq_client_wait(r.client, (hq_job_id){1}, 2, RIG_ERR));
-    for (const hq_event *e = NULL; !e || e->tag != 2;) {
+    for (bool over = false; !over;) {
+        const hq_event *e;
         hq_ctx_run(r.ctx, LONG_MS, NULL); /* HQ_EINTR: a child of the host has ended */
-        while (hq_ctx_next(r.ctx, &e) > 0 && e->tag != 2)
-            ;
+        while (!over && hq_ctx_next(r.ctx, &e) > 0)
+            over = e->tag == 2;
     }
     while (count_reaped() < CHILDREN)
         nap();

@@ -75,10 +75,11 @@ static void gap_open(struct gap *g)
 static void finish(struct gap *g)
 {
     must(hq_client_wait(g->r.client, g->job, 2, RIG_ERR));
-    for (const hq_event *e = NULL; !e || e->tag != 2;) {
+    for (bool over = false; !over;) {
+        const hq_event *e;
         spend(5, g->worker_ctx, g->r.ctx);
-        while (hq_ctx_next(g->r.ctx, &e) > 0 && e->tag != 2)
-            ;
+        while (!over && hq_ctx_next(g->r.ctx, &e) > 0)
+            over = e->tag == 2;
     }
 }
 

@@ -248,11 +248,10 @@ static void test_client_that_does_not_read(void **state)
     o.secret = hq_server_secret(r.server, HQ_PLANE_CLIENT);
     must(hq_client_new(&c, own, &o, RIG_ERR));
     must(hq_client_wait(c, job, REQUESTS + 1, RIG_ERR)); /* the job does not end */
-    for (const hq_event *met = NULL; !met || met->type != HQ_EVENT_CONNECTION;) {
+    for (bool met = false; !met;) {
         hq_ctx_run(r.ctx, 5, NULL);
         hq_ctx_run(own, 5, NULL);
-        if (hq_ctx_next(own, &met) == 0)
-            met = NULL;
+        met = hq_ctx_next(own, &e) > 0 && e->type == HQ_EVENT_CONNECTION;
     }
     for (uint64_t tag = 0; tag < REQUESTS; tag++)
         must(hq_tools_job_info(c, "all", tag, RIG_ERR));
