@@ -69,7 +69,8 @@ void hqi_worker_effects_pump(struct hq_worker *w)
         to_server(w, &now);
     }
     to_helpers(w);
-    bool waits = w->phase == PHASE_RUNNING && hqi_worker_functions_hand_over(w);
+    bool goes_on = w->phase == PHASE_RUNNING || w->phase == PHASE_SEARCHING;
+    bool waits = goes_on && hqi_worker_functions_hand_over(w);
     uint64_t at = hqi_tasks_deadline(w->tasks);
     if ((waits || (w->holds && w->phase == PHASE_RUNNING)) && at > now.mono_ns + RETRY_NS)
         at = now.mono_ns + RETRY_NS; /* neither acknowledgements alone nor a host that reads are inputs */
