@@ -417,6 +417,11 @@ bool hqi_net_peer_full(const struct peer *p)
     return p->session.bytes >= p->router->o.queue_bytes;
 }
 
+uint64_t hqi_net_peer_queued(const struct peer *p)
+{
+    return p->session.bytes;
+}
+
 uint64_t hqi_net_peer_rtt_ns(const struct peer *p)
 {
     return p->pace.rtt_ns;

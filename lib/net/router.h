@@ -69,6 +69,7 @@ void *hqi_net_peer_user(const struct peer *p);
 void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms);
 bool hqi_net_peer_stalled(const struct peer *p); /* connected, but silent for stalled_ms */
 bool hqi_net_peer_full(const struct peer *p);
+uint64_t hqi_net_peer_queued(const struct peer *p); /* bytes that it has not acknowledged */
 uint64_t hqi_net_peer_rtt_ns(const struct peer *p); /* the shortest of the last seconds; 0: unknown */
 int hqi_net_peer_send(struct peer *p, struct bytes payload, hq_error *err); /* queued; HQ_ENOMEM */
 void hqi_net_peer_safe(struct peer *p, uint64_t number); /* acknowledges everything up to `number` */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* clients.c - the client plane: commands in. Replies leave through outbox.c.
  *
- * A command is acknowledged when it was applied, and answered when that is safe: an acknowledgement is no promise; a client that sends what makes no sense is told, and its
- * session ends. */
+ * A command is acknowledged when it was applied, and answered when that is safe: an acknowledgement is no promise; a client that
+ * sends what makes no sense is told, and its session ends. One that does not read its replies loses nothing: its further commands
+ * wait, unacknowledged. */
 #include "base/error.h"
 #include "server/server.h"
 #include "wire/client.h"
 
 static const char where[] = "server";
+
+#define UNREAD_BYTES (16u << 20)  /* of replies: with more on their way to a client, its commands wait */
+#define RESUMED 64u               /* commands that waited, in one round: as many as a session may bring */
+#define WAITING_BYTES (16u << 20) /* of commands: whoever sends more without reading is let go */
 
 static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *err)
 {
@@ -19,9 +24,19 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
         return hqi_base_error_nomem(err, where);
     c->peer = p;
     hqi_server_outbox_init(&c->out, p);
+    list_init(&c->pressed);
+    hqi_host_backlog_init(&c->waiting, s->alloc);
     list_push_back(&s->clients, &c->link);
     hqi_net_peer_set_user(p, c);
     return HQ_OK;
+}
+
+static void release(struct hq_server *s, struct server_client *c)
+{
+    list_unlink(&c->pressed);
+    hqi_host_backlog_fini(&c->waiting);
+    hqi_server_outbox_fini(s, &c->out);
+    hqi_base_alloc_free(s->alloc, c);
 }
 
 static void forget(struct hq_server *s, struct peer *p)
@@ -29,8 +44,7 @@ static void forget(struct hq_server *s, struct peer *p)
     struct server_client *c = hqi_net_peer_user(p);
     hqi_core_on_client_gone(s->core, hqi_net_peer_id(p));
     list_unlink(&c->link);
-    hqi_server_outbox_fini(s, &c->out);
-    hqi_base_alloc_free(s->alloc, c);
+    release(s, c);
 }
 
 static void drop(struct hq_server *s, struct peer *p, int code, const char *text)
@@ -119,9 +133,9 @@ void hqi_server_clients_on_pruned(struct hq_server *s, uint32_t done, const hq_e
     }
 }
 
-static void on_data(void *user, struct peer *p, uint64_t number, struct bytes payload)
+/* May end the client. */
+static void take(struct hq_server *s, struct peer *p, uint64_t number, struct bytes payload)
 {
-    struct hq_server *s = user;
     struct command cmd;
     hq_error err;
     struct now now = hqi_server_now(s);
@@ -144,6 +158,59 @@ static void on_data(void *user, struct peer *p, uint64_t number, struct bytes pa
     hqi_core_core_refuse(s->core, hqi_server_durable_refusal(s));
     hqi_core_on_command(s->core, &now, hqi_net_peer_id(p), &cmd);
     hqi_server_outbox_drain(s);
+}
+
+/* ---- clients that do not read ---- */
+
+static bool reads_too_little(const struct server_client *c)
+{
+    return hqi_net_peer_queued(c->peer) + c->out.bytes >= UNREAD_BYTES;
+}
+
+static void keep(struct hq_server *s, struct server_client *c, uint64_t number, struct bytes payload)
+{
+    c->waiting_bytes += sizeof(struct backlog_frame) + payload.n;
+    if (c->waiting_bytes > WAITING_BYTES)
+        drop(s, c->peer, HQ_ELIMIT, "it asks for more than it reads");
+    else if (!hqi_host_backlog_keep(&c->waiting, number, 0, payload))
+        drop(s, c->peer, HQ_ENOMEM, hq_strerror(HQ_ENOMEM));
+    else if (list_empty(&c->pressed))
+        list_push_back(&s->pressed, &c->pressed);
+}
+
+static void on_data(void *user, struct peer *p, uint64_t number, struct bytes payload)
+{
+    struct hq_server *s = user;
+    struct server_client *c = hqi_net_peer_user(p);
+    if (!list_empty(&c->pressed) || reads_too_little(c))
+        keep(s, c, number, payload);
+    else
+        take(s, p, number, payload);
+}
+
+static struct server_client *next_to_resume(const struct hq_server *s)
+{
+    list_for(it, &s->pressed) {
+        struct server_client *c = hqi_container(it, struct server_client, pressed);
+        if (!reads_too_little(c))
+            return c;
+    }
+    return NULL;
+}
+
+bool hqi_server_clients_resume(struct hq_server *s)
+{
+    struct server_client *c = next_to_resume(s);
+    for (unsigned i = 0; c && i < RESUMED; i++, c = next_to_resume(s)) {
+        struct backlog_frame *f = hqi_host_backlog_first(&c->waiting);
+        list_unlink(&f->link); /* out of the client, which taking it may end */
+        c->waiting_bytes -= sizeof *f + f->n;
+        if (!hqi_host_backlog_first(&c->waiting))
+            list_unlink(&c->pressed);
+        take(s, c->peer, f->number, (struct bytes){f->payload, f->n});
+        hqi_base_alloc_free(s->alloc, f);
+    }
+    return c;
 }
 
 static void on_lost(void *user, struct peer *p, enum peer_loss why, struct bytes text)
@@ -172,9 +239,6 @@ void hqi_server_clients_bye(struct hq_server *s)
 
 void hqi_server_clients_fini(struct hq_server *s)
 {
-    for (struct list *l; (l = list_pop_front(&s->clients));) {
-        struct server_client *c = hqi_container(l, struct server_client, link);
-        hqi_server_outbox_fini(s, &c->out);
-        hqi_base_alloc_free(s->alloc, c);
-    }
+    for (struct list *l; (l = list_pop_front(&s->clients));)
+        release(s, hqi_container(l, struct server_client, link));
 }

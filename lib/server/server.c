@@ -34,12 +34,13 @@ void hqi_server_run_core(struct hq_server *s)
     uint64_t at = 0;
     if (s->stage == STAGE_STOPPED)
         return;
+    bool more = hqi_server_clients_resume(s);
     hqi_server_outbox_drain(s);
     for (unsigned i = 0; i < ROUNDS && (at = next_deadline(s, &now)) <= now.mono_ns; i++) {
         hqi_core_tick(s->core, &now);
         hqi_server_outbox_drain(s);
     }
-    at = next_deadline(s, &now);
+    at = more ? now.mono_ns : next_deadline(s, &now);
     if (at == UINT64_MAX)
         hqi_loop_timer_clear(s->loop, &s->tick);
     else
@@ -109,6 +110,7 @@ static struct hq_server *make(hq_ctx *ctx)
     s->loop = ctx->loop;
     list_init(&s->workers);
     list_init(&s->clients);
+    list_init(&s->pressed);
     list_init(&s->holding);
     hqi_server_durable_init(s);
     hqi_base_map_init(&s->worker_ids, s->alloc);

@@ -54,6 +54,7 @@ struct hq_server {
     } *published;               /* owned; NULL: no server directory */
     struct list workers;        /* of struct server_worker; owned */
     struct list clients;        /* of struct server_client; owned */
+    struct list pressed;        /* those of them that have commands waiting, in their order */
     struct map worker_ids;      /* registered ones by id */
     struct arena in;            /* one frame, decoded */
     struct buf frame;           /* one frame in the making */
@@ -102,6 +103,9 @@ struct server_worker {
 
 struct server_client {
     struct list link;
+    struct list pressed;    /* of hq_server.pressed: some of its commands wait */
+    struct backlog waiting; /* commands, until it has read more of the replies */
+    uint64_t waiting_bytes;
     struct peer *peer; /* borrowed from the router: dies with it */
     uint64_t prune_id; /* its request to prune the journal, 0: none; */
     uint32_t prune_asked; /* and the compaction that answers it */
@@ -120,6 +124,8 @@ void hqi_server_clients_fini(struct hq_server *s);
 void hqi_server_clients_bye(struct hq_server *s);
 void hqi_server_clients_on_pruned(struct hq_server *s, uint32_t done, const hq_error *err); /* compactions up to `done` */
 void hqi_server_clients_drop_failed(struct hq_server *s);
+/* Carries out what waited for a client to read. True: there is more that need not wait any longer. */
+bool hqi_server_clients_resume(struct hq_server *s);
 
 extern const struct router_ops hqi_server_workers_ops;
 void hqi_server_workers_fini(struct hq_server *s);
