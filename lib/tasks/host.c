@@ -120,6 +120,11 @@ static void hand_over(struct tasks *t, struct list *mail, uint32_t n)
     }
 }
 
+bool hqi_tasks_host_due(const struct tasks *t)
+{
+    return !list_empty(&t->posts[host_post(t)].mail);
+}
+
 bool hqi_tasks_take_host(struct tasks *t, const struct now *now, struct arena *mem, struct host_tasks *ret)
 {
     struct list *mail = &t->posts[host_post(t)].mail;

@@ -85,6 +85,8 @@ struct host_tasks {
     size_t *entry_sizes;
     bool *answered; /* all false: for the caller's use */
 };
+/* Is there anything to be taken? Ask after take_helper, which decides what starts. */
+bool hqi_tasks_host_due(const struct tasks *t);
 /* The next of them since the last call, everything in `mem`; from now on they run. False: none, or no memory for it now. */
 bool hqi_tasks_take_host(struct tasks *t, const struct now *now, struct arena *mem, struct host_tasks *ret);
 /* A task that was taken has ended; unknown keys are ignored. HQ_ENOMEM. */

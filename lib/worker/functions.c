@@ -54,10 +54,13 @@ static bool hand_over_one(struct hq_worker *w, const struct now *now)
 bool hqi_worker_functions_hand_over(struct hq_worker *w)
 {
     const struct now now = hqi_worker_now(w);
-    while (hqi_host_event_room(w->handle.ctx))
+    while (hqi_tasks_host_due(w->tasks)) {
+        if (!hqi_host_event_room(w->handle.ctx))
+            return true;
         if (!hand_over_one(w, &now))
             return false;
-    return true;
+    }
+    return false;
 }
 
 static void free_batch(struct worker_batch *b)

@@ -114,6 +114,57 @@ static void test_a_server_that_is_made_again(void **state)
     rig_close(&host);
 }
 
+/* The worker's program has a batch when the server goes, and answers before it is back: nothing is run again, and what was
+ * returned is there also after one more restart. */
+static void test_functions_over_restarts(void **state)
+{
+    static const char *const functions[] = {"f", NULL};
+    struct rig host, other;
+    hq_client_options co = {.size = sizeof co, .server_dir = server_dir};
+    hq_worker_options wo = {.size = sizeof wo, .server_dir = server_dir, .cpus = "1", .detect = HQ_DETECT_NONE,
+                            .manager = HQ_MANAGER_NONE, .functions = functions};
+    const hq_batch *b = NULL;
+    const hq_event *e;
+    open_two(&host, &other);
+    must(hq_ctx_new(&other.ctx, NULL, RIG_ERR));
+    wo.work_dir = host.dir;
+    must(hq_worker_new(&other.worker, other.ctx, &wo, RIG_ERR));
+    must(hq_client_new(&other.client, other.ctx, &co, RIG_ERR));
+    hq_submit *s = hq_submit_new(other.ctx);
+    hq_submit_set_function(s, "f");
+    must(hq_client_submit(other.client, s, 1, RIG_ERR));
+    hq_submit_free(s);
+    hq_job_id job = await_reply(&host, &other, 1);
+    for (int i = 0; !b && i < 6000; i++) {
+        dispatch_both(&host, &other);
+        while (!b && hq_ctx_next(other.ctx, &e) > 0)
+            b = e->type == HQ_EVENT_BATCH ? e->u.batch : NULL;
+    }
+    assert_non_null(b);
+    hq_server_free(host.server);
+    const void *const result = "kept";
+    const size_t size = 4;
+    const hq_answer a = {.size = sizeof a, .count = 1, .result = &result, .result_size = &size};
+    must(hq_worker_answer(other.worker, b, &a, RIG_ERR));
+    serve(&host);
+    must(hq_client_wait(other.client, job, 2, RIG_ERR));
+    await_reply(&host, &other, 2);
+    hq_server_free(host.server);
+    serve(&host);
+    must(hq_client_tasks(other.client, job, 0, 3, RIG_ERR));
+    for (const hq_task_columns *t = NULL; !t;) {
+        dispatch_both(&host, &other);
+        while (!t && hq_ctx_next(other.ctx, &e) > 0) {
+            assert_int_not_equal(e->type, HQ_EVENT_BATCH);
+            t = e->type == HQ_EVENT_REPLY && e->tag == 3 ? e->u.reply.tasks : NULL;
+        }
+        assert_true(!t || (t->count == 1 && t->state[0] == HQ_TASK_FINISHED && t->instance[0] == 0 && t->result_size[0] == 4 &&
+                           memcmp(t->result[0], "kept", 5) == 0));
+    }
+    rig_free(&other);
+    rig_close(&host);
+}
+
 static void test_a_child_leaves_it_alone(void **state)
 {
     struct rig r, other;
@@ -142,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_thread_more),
         cmocka_unit_test(test_a_server_that_is_made_again),
+        cmocka_unit_test(test_functions_over_restarts),
         cmocka_unit_test(test_a_child_leaves_it_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
