@@ -109,7 +109,7 @@ struct attempt {
     struct list chain;       /* of slot.chain */
     struct list mail;        /* of post.mail, when `due` */
     struct list live;        /* of work.live */
-    struct list news;        /* of work.news[NEWS_STARTED or NEWS_ENDED] */
+    struct list news;        /* of work.news[NEWS_STARTED or NEWS_ENDED], of tasks.handed, or of tasks.doubted */
     struct slot *slot;       /* borrowed; NULL when waiting or ended */
     struct bytes entry;      /* in this block */
     uint8_t due;             /* MAIL_* */
@@ -119,6 +119,7 @@ struct attempt {
     bool silent;             /* cancelled: nothing is reported */
     bool returning;          /* retracted: reported as returned if it comes back */
     uint64_t start_ns;       /* mono */
+    uint64_t doubted_ns;     /* mono; when it came to be doubted */
     uint64_t duration_ms;
     int32_t pid; /* when started; with start_ticks its identity */
     uint64_t start_ticks;
@@ -171,6 +172,7 @@ struct tasks {
     struct post *posts;  /* owned: one per helper, and the last for the host */
     uint32_t n_posts;
     struct list handed;  /* attempts that the host runs and the server has not been told of, oldest first */
+    struct list doubted; /* owned attempts that failed just now, perhaps since the allocation ends; oldest first */
     struct arena report_mem;
     uint64_t next_key;
     uint32_t next_number;

@@ -32,9 +32,23 @@ static bool is_told(const struct tasks *t)
     return true;
 }
 
-/* How many pieces wait, or are staged; how many run. */
-static void count(const struct work *w, uint32_t *waiting, uint32_t *started)
+/* The next one of this work that failed, which may not have been more than the allocation's end, at or behind `link`. NULL: none.
+ * Such are said to run still. */
+static struct attempt *next_doubted(const struct tasks *t, const struct work *w, struct list *link)
 {
+    for (; link != &t->doubted; link = link->next) {
+        struct attempt *a = hqi_container(link, struct attempt, news);
+        if (a->piece.work == w)
+            return a;
+    }
+    return NULL;
+}
+
+/* How many pieces wait, or are staged; how many run. */
+static void count(const struct tasks *t, const struct work *w, uint32_t *waiting, uint32_t *started)
+{
+    for (struct attempt *a = next_doubted(t, w, t->doubted.next); a; a = next_doubted(t, w, a->news.next))
+        ++*started;
     for (struct tree_node *n = hqi_base_tree_first(&w->waiting); n; n = hqi_base_tree_next(n))
         ++*waiting;
     list_for(link, &w->live)
@@ -92,6 +106,8 @@ static void add_work(struct listing *h, const struct work *w)
 {
     for (struct tree_node *n = hqi_base_tree_first(&w->waiting); n; n = hqi_base_tree_next(n))
         add_waiting(h, w, piece_of(n));
+    for (struct attempt *a = next_doubted(h->tasks, w, h->tasks->doubted.next); a; a = next_doubted(h->tasks, w, a->news.next))
+        add_started(h, w, a);
     list_for(link, &w->live) {
         const struct attempt *a = attempt_of_live(link);
         if (a->started)
@@ -106,7 +122,7 @@ int hqi_tasks_held(struct tasks *t, const struct now *now, struct arena *mem, st
     uint32_t works = 0, waiting = 0, started = 0;
     t->now = *now;
     list_for(link, &t->known) {
-        count(hqi_container(link, struct work, link), &waiting, &started);
+        count(t, hqi_container(link, struct work, link), &waiting, &started);
         works++;
     }
     struct listing h = {

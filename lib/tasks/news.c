@@ -15,6 +15,9 @@
 
 /* A row takes at most some 20 bytes in a message; with the texts a report stays near HQI_BATCH_BYTES. */
 #define ROW_BYTES 20u
+/* Between the signal that kills a task and the one that tells the worker that its allocation ends: milliseconds, but for a
+ * node that swaps. Failures inside allocations are told that much later. */
+#define DOUBT_NS HQI_SEC
 
 static const char unnamed[] = "";
 
@@ -55,6 +58,34 @@ static struct attempt *attempt_of_news(struct list *link)
     return hqi_container(link, struct attempt, news);
 }
 
+void hqi_tasks_news_doubt(struct tasks *t, struct attempt *a)
+{
+    a->doubted_ns = t->now.mono_ns;
+    list_push_back(&t->doubted, &a->news);
+}
+
+uint64_t hqi_tasks_news_trust_ns(const struct tasks *t)
+{
+    return list_empty(&t->doubted) ? UINT64_MAX : attempt_of_news(t->doubted.next)->doubted_ns + DOUBT_NS;
+}
+
+static void trust(struct tasks *t)
+{
+    while (hqi_tasks_news_trust_ns(t) <= t->now.mono_ns)
+        hqi_tasks_news_add_ended(t, attempt_of_news(list_pop_front(&t->doubted)));
+}
+
+static void forget_doubted(struct tasks *t, const struct work *w)
+{
+    list_for_safe(link, next, &t->doubted) {
+        struct attempt *a = attempt_of_news(link);
+        if (a->piece.work != w)
+            continue;
+        list_unlink(link);
+        hqi_tasks_queue_drop(t, &a->piece);
+    }
+}
+
 static struct piece *piece_of_news(struct list *link, int kind)
 {
     return kind <= NEWS_ENDED ? &attempt_of_news(link)->piece : hqi_container(link, struct piece, link);
@@ -92,6 +123,7 @@ void hqi_tasks_news_forget(struct tasks *t, struct work *w)
 {
     for (int kind = 0; kind < NEWS_KINDS; kind++)
         forget(t, w, kind, length(&w->news[kind]));
+    forget_doubted(t, w);
 }
 
 /* ---- one group: rows of one submit, instance and kind that follow each other ---- */
@@ -314,6 +346,7 @@ bool hqi_tasks_take_report(struct tasks *t, const struct now *now, struct report
     hqi_tasks_dispatch_wake(t);
     hqi_tasks_dispatch_run(t);
     hqi_tasks_host_tell(t);
+    trust(t);
     hqi_base_arena_clear(w.mem);
     prune(t);
     if (list_empty(&t->news))

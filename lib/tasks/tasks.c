@@ -39,6 +39,7 @@ int hqi_tasks_tasks_new(struct tasks **ret, const struct tasks_options *o, hq_er
     list_init(&t->news);
     list_init(&t->spare);
     list_init(&t->handed);
+    list_init(&t->doubted);
     hqi_base_map_init(&t->by_key, o->alloc);
     hqi_base_map_init(&t->by_task, o->alloc);
     hqi_base_arena_init(&t->report_mem, o->alloc);
@@ -379,9 +380,18 @@ static char *copy_text(struct tasks *t, struct bytes text, size_t *n)
     return p;
 }
 
+/* Whoever ends an allocation signals all processes in it, in no order. A task that dies of it, or fails since a part of it
+ * did, has not failed: it is lost with its worker, which hears of the end a moment later. */
+static bool may_be_the_end(const struct tasks *t, uint32_t post, uint16_t code)
+{
+    bool failed = (code > 0 && code < HQ_CODE_TIME_LIMIT) || code == HQ_CODE_TEXT;
+    return failed && t->config->manager != MANAGER_NONE && post != host_post(t);
+}
+
 static int on_ended(struct tasks *t, struct attempt *a, const struct helper_ended *e, hq_error *err)
 {
     struct work *w = a->piece.work;
+    uint32_t post = a->slot->post;
     size_t n = e->text.n;
     bool has_text = !a->silent && n > 0 && (e->code == HQ_CODE_TEXT || e->code == HQ_CODE_LAUNCH);
     bool has_result = !a->silent && n > 0 && end_text_is_result(e->code);
@@ -400,7 +410,10 @@ static int on_ended(struct tasks *t, struct attempt *a, const struct helper_ende
     a->code = e->code;
     a->start_ns = e->code == HQ_CODE_LAUNCH ? 0 : start_of(t, e->age_ms);
     a->duration_ms = e->duration_ms;
-    hqi_tasks_news_add_ended(t, a);
+    if (may_be_the_end(t, post, e->code))
+        hqi_tasks_news_doubt(t, a);
+    else
+        hqi_tasks_news_add_ended(t, a);
     return HQ_OK;
 }
 
@@ -540,11 +553,13 @@ uint64_t hqi_tasks_deadline(const struct tasks *t)
 {
     uint64_t retry = t->starved ? t->now.mono_ns + RETRY_NS : UINT64_MAX;
     uint64_t expire = t->expire_ns < UINT64_MAX ? t->expire_ns + 1 : UINT64_MAX;
-    uint64_t started = hqi_tasks_host_tell_ns(t);
+    uint64_t started = hqi_tasks_host_tell_ns(t), trusted = hqi_tasks_news_trust_ns(t);
     if (t->changed || (!list_empty(&t->news) && !t->starved))
         return t->now.mono_ns;
     if (started < retry)
         retry = started;
+    if (trusted < retry)
+        retry = trusted;
     return retry < expire ? retry : expire;
 }
 
