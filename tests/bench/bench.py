@@ -60,10 +60,11 @@ class Bench:
 class Cluster:
     """A server, and a worker if wanted, until the block ends."""
 
-    def __init__(self, bench, worker=True, *options):
-        self.bench, self.with_worker, self.options = bench, worker, options
+    def __init__(self, bench, worker=True, journal=False):
+        self.bench, self.with_worker = bench, worker
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir=bench.work))
         self.env = dict(bench.env, HQ_SERVER_DIR=str(self.dir / "server"))
+        self.journal = [f"--journal={self.dir}/journal"] if journal else []
         self.server = self.worker = None
 
     def hq(self, *args, cwd=None, limit=process.LIMIT_S):
@@ -76,10 +77,10 @@ class Cluster:
 
     def __enter__(self):
         try:
-            self.server = self.start("server", "start")
+            self.server = self.start("server", "start", *self.journal)
             self.hq("server", "wait", "--timeout=20", limit=30)
             if self.with_worker:
-                self.worker = self.start("worker", "start", f"--cpus={self.bench.cpus}", *self.options)
+                self.worker = self.start("worker", "start", f"--cpus={self.bench.cpus}")
                 self.hq("worker", "wait", "1", limit=30)
         except BaseException:
             self.__exit__()

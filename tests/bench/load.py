@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""load.py BUILD_DIR [--workers N] [--cpus N] [--tasks N] [--more N] [--repeat N] - what a server can do, without processes.
+"""load.py BUILD_DIR [--workers N] [--cpus N] [--tasks N] [--more N] [--repeat N] [--journal FILE] - what a server can do,
+without processes.
 
 The server is `hq server start` in a process of its own, encrypted, on real sockets; the workers are noop_workers.c, whose
 tasks have ended as soon as they are launched. Array jobs of TASKS tasks run one after the other (REPEAT of them), then, for
-the slope of memory, one of MORE tasks. Prints one JSON object:
+the slope of memory, one of MORE tasks. With a journal the jobs are not forgotten at the end: a later server restores them.
+Prints one JSON object:
 
     tasks_per_s             of each repetition: from before `hq submit` until `hq job wait` has returned
     server_cpu_us_per_task  of each: user and system time of all threads of the server
-    server_main_us_per_task, server_io_us_per_task   the same by thread
+    server_main_us_per_task, server_io_us_per_task   the same by thread: the main one, and libzmq's with the journal's
     workers_cpu_us_per_task what the workers themselves needed
     tasks_per_frame         as the workers sent them
-    rss_kb                  of the server: idle, after the repetitions, after MORE, after `hq job forget`
+    rss_kb                  of the server: idle, after the repetitions, after MORE, after `hq job forget` (without a journal)
     bytes_per_finished_task slope between the repetitions and MORE; null without MORE
+    journal_bytes_per_task  what the jobs added to the file; null without a journal
 """
 import argparse, json, os, pathlib, subprocess, sys, tempfile, time
 
@@ -29,6 +32,7 @@ def arguments():
     p.add_argument("--tasks", type=int, default=1_000_000)
     p.add_argument("--more", type=int, default=0)
     p.add_argument("--repeat", type=int, default=1)
+    p.add_argument("--journal", type=pathlib.Path)
     return p.parse_args()
 
 
@@ -39,7 +43,9 @@ class Cluster:
         self.build = o.build.resolve()
         self.work = tempfile.TemporaryDirectory(prefix="hq-load-")
         self.env = dict(os.environ, HQ_SERVER_DIR=self.work.name + "/server")
-        self.server = self.start(self.build / "cli/hq", "server", "start", out=subprocess.DEVNULL)
+        self.journal = o.journal and o.journal.resolve()
+        options = [f"--journal={self.journal}"] if self.journal else []
+        self.server = self.start(self.build / "cli/hq", "server", "start", *options, out=subprocess.DEVNULL)
         self.hq("server", "wait")
         self.workers = self.start(self.build / "tests/bench/noop_workers", self.env["HQ_SERVER_DIR"], str(o.workers),
                                   str(o.cpus), out=subprocess.PIPE)
@@ -65,7 +71,7 @@ class Cluster:
         return took, [a - b for a, b in zip(self.server_cpu(), before)]
 
     def server_cpu(self):
-        """Of the main thread, and of the others together (libzmq's)."""
+        """Of the main thread, and of the others together (libzmq's, the journal's)."""
         pid, main, others = self.server.pid, 0, 0
         for tid in os.listdir(f"/proc/{pid}/task"):
             ns = int(open(f"/proc/{pid}/task/{tid}/schedstat").read().split()[0])
@@ -80,6 +86,9 @@ class Cluster:
             if line.startswith("VmRSS"):
                 return int(line.split()[1])
 
+    def journal_bytes(self):
+        return self.journal.stat().st_size if self.journal else 0
+
     def stop(self):
         self.hq("server", "stop")
         told = json.loads(self.workers.communicate(timeout=DEADLINE_S)[0])
@@ -89,24 +98,32 @@ class Cluster:
         return told
 
 
+def forget(c, tasks):
+    """What the server needs afterwards: it must have returned the columns."""
+    before, columns_kb = c.server_rss_kb(), tasks * COLUMN_BYTES // 1024
+    c.hq("job", "forget", "all")
+    after = c.server_rss_kb()
+    if columns_kb > NOTICEABLE_KB and before - after < columns_kb / 2:
+        sys.exit(f"the server kept {after} kB of {before} kB when the jobs were forgotten")
+    return after
+
+
 def main():
     o = arguments()
+    expected = o.tasks * o.repeat + o.more
     c = Cluster(o)
-    rss = [c.server_rss_kb()]
+    rss, journal = [c.server_rss_kb()], c.journal_bytes()
     runs = [c.run_job(o.tasks) for _ in range(o.repeat)]
     rss.append(c.server_rss_kb())
     if o.more:
         c.run_job(o.more)
         rss.append(c.server_rss_kb())
-    c.hq("job", "forget", "all")
-    rss.append(c.server_rss_kb())
+    journal = c.journal_bytes() - journal
+    if not o.journal:
+        rss.append(forget(c, expected))
     told = c.stop()
-    expected = o.tasks * o.repeat + o.more
     if told["tasks"] != expected:
         sys.exit(f"{told['tasks']} tasks ran instead of {expected}")
-    columns_kb = expected * COLUMN_BYTES // 1024
-    if columns_kb > NOTICEABLE_KB and rss[-2] - rss[-1] < columns_kb / 2:
-        sys.exit(f"the server kept {rss[-1]} kB of {rss[-2]} kB when the jobs were forgotten")
     print(json.dumps({
         "workers": o.workers, "cpus": o.cpus, "tasks": o.tasks,
         "tasks_per_s": [round(o.tasks / s) for s, _ in runs],
@@ -117,6 +134,7 @@ def main():
         "tasks_per_frame": round(told["tasks"] / told["frames"], 1),
         "rss_kb": rss,
         "bytes_per_finished_task": round((rss[2] - rss[1]) * 1024 / o.more, 2) if o.more else None,
+        "journal_bytes_per_task": round(journal / expected, 2) if o.journal else None,
     }))
 
 

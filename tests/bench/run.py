@@ -14,10 +14,10 @@ import traceback
 
 import report
 from bench import Bench
-from rows import command, journal, load, plan, server, spawn, state
+from rows import command, durable, journal, load, plan, server, spawn, state
 
 FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "plan": plan, "state": state,
-            "journal": journal}
+            "journal": journal, "durable": durable}
 LIMIT_S = 20 * 60 # of everything: no figure is worth a hung run
 
 

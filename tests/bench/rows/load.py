@@ -13,9 +13,9 @@ LOAD = pathlib.Path(__file__).parents[1] / "load.py"
 LIMIT_S = 300
 
 
-def load(bench, workers, more=0):
+def load(bench, workers, *options):
     few = bench.size(FEW, 20_000)
-    argv = [sys.executable, "-B", LOAD, bench.build, f"--workers={workers}", f"--cpus={CPUS}", f"--tasks={few}", f"--more={more}"]
+    argv = [sys.executable, "-B", LOAD, bench.build, f"--workers={workers}", f"--cpus={CPUS}", f"--tasks={few}", *options]
     done = process.run(argv, env=bench.env, limit=LIMIT_S)
     return json.loads(done.output.splitlines()[-1])
 
@@ -30,7 +30,7 @@ class Loads:
         more = bench.size(MANY - FEW, 100_000)
         for _ in bench.each(bench.size(TIMES, 1), "tasks without processes"):
             for workers in WORKERS:
-                self.take(workers, load(bench, workers, more if workers == 1 else 0))
+                self.take(workers, load(bench, workers, *([f"--more={more}"] if workers == 1 else [])))
 
     def take(self, workers, told):
         self.rate[workers].add(told["tasks_per_s"][0])
