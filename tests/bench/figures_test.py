@@ -2,10 +2,12 @@
 """figures_test.py - what the figures are made with: medians and pairs, goals, the page, the reading of profiles, processes
 that do not end."""
 import json
+import os
 import pathlib
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import instructions
 import process
@@ -71,6 +73,11 @@ class Instructions(unittest.TestCase):
     def test_each_cost_once_and_nothing_that_depends_on_the_processor(self):
         counted = [cost for ob, fn, cost in instructions.costs(PROFILE.splitlines()) if instructions.is_counted(ob, fn)]
         self.assertEqual(counted, [10, 5, 1, 7])
+
+    def test_the_same_under_meson_as_by_hand(self):
+        with unittest.mock.patch.dict(os.environ, {"MALLOC_PERTURB_": "109", "PATH": "/bin"}):
+            self.assertNotIn("MALLOC_PERTURB_", instructions.environment())
+            self.assertEqual(instructions.environment()["PATH"], "/bin")
 
     def test_what_is_complained_about(self):
         for now, complains in ((100, False), (105, False), (107, True), (92, False), (88, True)):
