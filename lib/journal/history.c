@@ -89,6 +89,14 @@ int hqi_journal_history_feed(struct history *h, uint64_t position, struct bytes 
     return hqi_wire_record_decode(&h->facts, &h->n, record, h->alloc, &h->record, err);
 }
 
+bool hqi_journal_history_restates(const struct history *h)
+{
+    for (uint32_t i = 0; i < h->n; i++)
+        if (h->facts[i].kind == FACT_REMAINS)
+            return true;
+    return false;
+}
+
 uint64_t hqi_journal_history_position(const struct history *h)
 {
     return h->replica->position;

@@ -7,6 +7,8 @@
 #ifndef HQI_JOURNAL_HISTORY_H
 #define HQI_JOURNAL_HISTORY_H
 
+#include <stdbool.h>
+
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "hqcore/error.h"
@@ -23,6 +25,8 @@ int hqi_journal_history_feed(struct history *h, uint64_t position, struct bytes 
 /* 1: *ret is the next event, borrowed until the next call; 0: feed the next record. HQ_EJOURNAL: these are not the records of a
  * server; HQ_ENOMEM. After an error it is good for nothing but free. */
 int hqi_journal_history_next(struct history *h, const struct hq_doc **ret, hq_error *err);
+/* The record that was fed stands for others, which compaction has left out. */
+bool hqi_journal_history_restates(const struct history *h);
 uint64_t hqi_journal_history_position(const struct history *h); /* of the last fact that was told */
 
 #endif

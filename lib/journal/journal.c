@@ -31,6 +31,7 @@ enum stage { STAGE_READING, STAGE_READ, STAGE_RUNNING, STAGE_ENDED };
 struct report {
     hq_error error, compaction_error; /* .code HQ_OK: none */
     struct journal_compactions compactions;
+    struct journal_place end; /* of what is synced */
 };
 
 struct journal {
@@ -261,6 +262,7 @@ static void tell(struct journal *j, struct duty *d)
     const struct writer *w = &j->writer;
     bool news = has_news(j, d);
     d->report.error = w->error;
+    d->report.end = (struct journal_place){w->salt, w->durable};
     pthread_mutex_lock(&j->mutex);
     j->report = d->report;
     atomic_store(&j->freed, w->freed);
@@ -384,6 +386,7 @@ int hqi_journal_journal_start(struct journal *j, const char *uid, hq_error *err)
     hqi_journal_reader_fini(&j->reader);
     atomic_store(&j->written, j->writer.written);
     atomic_store(&j->synced, j->writer.synced);
+    j->report.end = (struct journal_place){j->writer.salt, j->writer.durable};
     r = start_thread(j, err);
     if (r >= 0)
         j->stage = STAGE_RUNNING;
@@ -511,6 +514,14 @@ uint64_t hqi_journal_journal_written(const struct journal *j)
 uint64_t hqi_journal_journal_synced(const struct journal *j)
 {
     return atomic_load(&j->synced);
+}
+
+struct journal_place hqi_journal_journal_end(struct journal *j)
+{
+    pthread_mutex_lock(&j->mutex);
+    struct journal_place end = j->report.end;
+    pthread_mutex_unlock(&j->mutex);
+    return end;
 }
 
 void hqi_journal_journal_want_sync(struct journal *j)

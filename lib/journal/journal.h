@@ -26,6 +26,7 @@
 #include "hqcore/error.h"
 #include "journal/io.h"
 #include "journal/record.h"
+#include "model/journal_place.h"
 
 struct journal;
 
@@ -80,6 +81,10 @@ int hqi_journal_journal_append(struct journal *j, uint64_t position, struct byte
 uint64_t hqi_journal_journal_written(const struct journal *j);
 uint64_t hqi_journal_journal_synced(const struct journal *j);
 void hqi_journal_journal_want_sync(struct journal *j); /* all that was appended so far, as soon as may be */
+
+/* The file that the journal is now, and the end of what is synced of it, which never grows less: whoever reads it (tail.h) may be
+ * told all before that. */
+struct journal_place hqi_journal_journal_end(struct journal *j);
 
 /* Waits until all that was appended is synced, for one try. Blocks on the disk. HQ_EJOURNAL. */
 int hqi_journal_journal_flush(struct journal *j, hq_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* journal_fuzz.c - journals from anywhere. The first byte chooses:
- *   even: the rest is a file. Whatever it holds, reading and repairing it ends, and what repair has saved reads as whole;
+ *   even: the rest is a file. Whatever it holds, reading and repairing it ends, and what repair has saved reads as whole; and
+ *         so does following it, in pages, as a server sends it, and then bytes of another file;
  *   odd:  the rest is records (u16 length, bytes), each with a good frame: what a checksum cannot keep from the state, the events and
  *         the compaction. What the state accepts it must keep whole, and compaction must accept too, or refuse. */
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "../unit/journal/disk.h"
 #include "fuzz.h"
 #include "journal/compact.h"
+#include "journal/feed.h"
 #include "journal/history.h"
 #include "journal/reader.h"
 #include "journal/repair.h"
@@ -52,6 +54,40 @@ static void repair(struct disk *d)
         return;
     must(hqi_journal_repair(&again, "saved", NULL, &hqi_base_alloc_libc, &d->io, NULL) == HQ_OK);
     must(!again.header && !again.damages && !again.torn && !again.orphans && again.position == found.position);
+}
+
+static int follow_file(struct feed *f, uint32_t file, struct bytes in)
+{
+    const struct hq_doc *event;
+    struct journal_place at = {file, FILE_HEADER};
+    int rc = HQ_EAGAIN;
+    for (size_t done = 0; rc == HQ_EAGAIN && done < in.n;) {
+        size_t n = 1 + (size_t)(uint8_t)in.p[done] * 16;
+        n = n < in.n - done ? n : in.n - done;
+        must(hqi_journal_feed_page(f, &at, (struct bytes){in.p + done, n}, NULL) == HQ_OK);
+        while ((rc = hqi_journal_feed_next(f, &event, NULL)) > 0)
+            must(event->kind == DOC_MAP);
+        must(rc < 0 && f->in.n - f->taken <= in.n);
+        at.offset += n;
+        done += n;
+    }
+    return rc;
+}
+
+static void follow(struct bytes file)
+{
+    struct feed f;
+    if (file.n <= FILE_HEADER)
+        return;
+    file.p += FILE_HEADER;
+    file.n -= FILE_HEADER;
+    must(hqi_journal_feed_init(&f, &hqi_base_alloc_libc, NULL) == HQ_OK);
+    if (follow_file(&f, SALT, file) == HQ_EAGAIN) {
+        uint64_t position = f.position;
+        follow_file(&f, SALT + 1, file); /* no frame of it has that salt */
+        must(f.position == position);
+    }
+    hqi_journal_feed_fini(&f);
 }
 
 /* ---- records ---- */
@@ -161,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_through(&d, PATH);
     repair(&d);
     disk_fini(&d);
+    follow((struct bytes){(const char *)data + 1, size - 1});
     return 0;
 }
 
