@@ -30,6 +30,7 @@
 #define HQI_MAX_RESULT_BYTES (256ull << 20) /* of all results of one job; beyond it they are dropped, and it is said which */
 #define HQI_MAX_JOBS (1u << 24)      /* jobs of one server */
 #define HQI_MAX_WORKERS (1u << 20)
+#define HQI_JOURNAL_PAGE (256u << 10) /* bytes of a journal in one reply: as much as is read at once */
 #define HQI_MAX_PAGE 65536u          /* tasks in one page of results */
 #define HQI_PAGE_BYTES (4u << 20)    /* texts and results in one page: well below one message */
 #define HQI_MAX_SELECT 1000000u      /* ids named by one selector */

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "model/fact.h"
 #include "model/intset.h"
+#include "model/journal_place.h"
 
 enum select_kind { SELECT_IDS = 1, SELECT_ALL = 2, SELECT_LAST = 3 }; /* sent: never renumbered */
 
@@ -36,7 +37,9 @@ enum command_kind { /* sent as the field numbers of client.proto's Request: neve
     COMMAND_WORKER_WAIT = 16,
     COMMAND_DEBUG_DUMP = 17,
     COMMAND_JOURNAL_FLUSH = 18,
-    COMMAND_JOURNAL_PRUNE = 19
+    COMMAND_JOURNAL_PRUNE = 19,
+    COMMAND_JOURNAL_READ = 20,
+    COMMAND_LAST = COMMAND_JOURNAL_READ
 };
 
 struct command {
@@ -91,6 +94,10 @@ struct command {
         struct {
             uint32_t count;
         } worker_wait;
+        struct {
+            struct journal_place at;
+            bool wait; /* where nothing follows, the reply comes when something does */
+        } journal_read; /* answered outside the core */
         struct bytes path; /* debug_dump: of the file, for the server to write; answered outside the core */
     } u;
 };

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "hqcore/types.h"
 #include "model/config.h"
+#include "model/journal_place.h"
 #include "model/spec.h"
 
 struct server_info {
@@ -137,6 +138,11 @@ struct reply {
             const uint32_t *missing;
             uint32_t n_missing;
         } workers; /* worker_list, worker_wait */
+        struct {
+            struct journal_place at; /* of the first byte */
+            struct bytes data;       /* at most HQI_JOURNAL_PAGE bytes; empty: nothing follows */
+            uint64_t position;       /* of the last fact on the disk */
+        } journal; /* journal_read */
     } u;
 };
 

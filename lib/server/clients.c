@@ -25,6 +25,7 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
     c->peer = p;
     hqi_server_outbox_init(&c->out, p);
     list_init(&c->pressed);
+    hqi_server_readers_init(&c->reader);
     hqi_host_backlog_init(&c->waiting, s->alloc);
     list_push_back(&s->clients, &c->link);
     hqi_net_peer_set_user(p, c);
@@ -35,6 +36,7 @@ static void release(struct hq_server *s, struct server_client *c)
 {
     list_unlink(&c->pressed);
     hqi_host_backlog_fini(&c->waiting);
+    hqi_server_readers_fini(s, &c->reader);
     hqi_server_outbox_fini(s, &c->out);
     hqi_base_alloc_free(s->alloc, c);
 }
@@ -101,6 +103,11 @@ static void answer_plain(struct hq_server *s, struct peer *p, const struct reply
         drop(s, p, sent, hq_strerror(sent));
 }
 
+void hqi_server_clients_answer(struct hq_server *s, struct peer *p, const struct reply *r)
+{
+    answer_plain(s, p, r, &(struct safety){0, 0});
+}
+
 static void answer_flush(struct hq_server *s, struct peer *p, const struct command *cmd)
 {
     const char *refusal = hqi_server_durable_refusal(s);
@@ -151,6 +158,10 @@ static void take(struct hq_server *s, struct peer *p, uint64_t number, struct by
     }
     if (cmd.kind == COMMAND_JOURNAL_FLUSH || cmd.kind == COMMAND_JOURNAL_PRUNE) {
         (cmd.kind == COMMAND_JOURNAL_FLUSH ? answer_flush : answer_prune)(s, p, &cmd);
+        return;
+    }
+    if (cmd.kind == COMMAND_JOURNAL_READ) {
+        hqi_server_readers_on_read(s, hqi_net_peer_user(p), &cmd);
         return;
     }
     if (cmd.kind == COMMAND_SERVER_STOP)

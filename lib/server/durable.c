@@ -173,6 +173,7 @@ static void on_progress(struct loop_source *p)
     hqi_journal_journal_look(s->journal);
     tell_failure(s);
     tell_compactions(s);
+    hqi_server_readers_on_progress(s);
     hqi_server_outbox_release(s);
     hqi_server_workers_acknowledge(s);
 }

@@ -11,6 +11,7 @@
 #include "host/ctx.h"
 #include "host/event.h"
 #include "journal/journal.h"
+#include "journal/tail.h"
 #include "net/router.h"
 #include "serverdir/access.h"
 #include "serverdir/dir.h"
@@ -67,6 +68,7 @@ struct hq_server {
     uint64_t wanted;            /* position up to which syncing was asked for */
     bool restored, failing;     /* from a journal that there was; it cannot be written now */
     char refusal[300];          /* why commands are refused */
+    uint32_t n_readers;         /* clients that read the journal */
     char *journal_path;         /* owned; NULL: none */
     uint16_t old_port[PLANES];  /* to be tried first; 0: none */
     bool any_failed;            /* some session is to be ended after the drain */
@@ -101,6 +103,14 @@ struct server_worker {
     char address[256];        /* for people */
 };
 
+/* How a client reads the journal. */
+struct journal_reader {
+    struct tail tail;
+    bool counted, wait;
+    uint64_t id; /* of its request; 0: none */
+    struct journal_place at;
+};
+
 struct server_client {
     struct list link;
     struct list pressed;    /* of hq_server.pressed: some of its commands wait */
@@ -109,6 +119,7 @@ struct server_client {
     struct peer *peer; /* borrowed from the router: dies with it */
     uint64_t prune_id; /* its request to prune the journal, 0: none; */
     uint32_t prune_asked; /* and the compaction that answers it */
+    struct journal_reader reader;
     struct held_frames out;
 };
 
@@ -123,6 +134,8 @@ extern const struct router_ops hqi_server_clients_ops;
 void hqi_server_clients_fini(struct hq_server *s);
 void hqi_server_clients_bye(struct hq_server *s);
 void hqi_server_clients_on_pruned(struct hq_server *s, uint32_t done, const hq_error *err); /* compactions up to `done` */
+/* At once; what cannot be sent ends the client. */
+void hqi_server_clients_answer(struct hq_server *s, struct peer *p, const struct reply *r);
 void hqi_server_clients_drop_failed(struct hq_server *s);
 /* Carries out what waited for a client to read. True: there is more that need not wait any longer. */
 bool hqi_server_clients_resume(struct hq_server *s);
@@ -159,6 +172,12 @@ void hqi_server_durable_fini(struct hq_server *s, bool forked);
 /* ---- stop.c ---- */
 void hqi_server_stop_look(struct hq_server *s); /* has a client asked, has the last worker left? */
 void hqi_server_stop_on_timer(struct loop_timer *t);
+
+/* ---- readers.c: clients that read the journal ---- */
+void hqi_server_readers_init(struct journal_reader *r);
+void hqi_server_readers_fini(struct hq_server *s, struct journal_reader *r);
+void hqi_server_readers_on_read(struct hq_server *s, struct server_client *c, const struct command *cmd); /* may end the client */
+void hqi_server_readers_on_progress(struct hq_server *s);
 
 /* ---- dump.c ---- */
 int hqi_server_dump_write(const struct hq_server *s, const char *path, hq_error *err); /* blocks on the file system */

@@ -130,6 +130,16 @@ static void make_debug_dump(struct encode *e, Hqcore__Request *m, const struct c
         m->debug_dump->path = hqi_wire_pb_bytes(c->u.path);
 }
 
+static void make_journal_read(struct encode *e, Hqcore__Request *m, const struct command *c)
+{
+    Hqcore__JournalRead *b = m->journal_read = hqi_wire_pb_message(e, &hqcore__journal_read__descriptor);
+    if (!b)
+        return;
+    b->file = c->u.journal_read.at.file;
+    b->offset = c->u.journal_read.at.offset;
+    b->wait = c->u.journal_read.wait;
+}
+
 /* ---- decoding ---- */
 
 static bool read_selector(struct decode *d, const Hqcore__Selector *in, struct selector *ret)
@@ -233,6 +243,13 @@ static bool read_debug_dump(struct decode *d, const Hqcore__Request *m, struct c
     return hqi_wire_pb_text(d, "DebugDump.path", m->debug_dump->path, HQI_MAX_PATH, &c->u.path);
 }
 
+static bool read_journal_read(struct decode *d, const Hqcore__Request *m, struct command *c)
+{
+    c->u.journal_read.at = (struct journal_place){m->journal_read->file, m->journal_read->offset};
+    c->u.journal_read.wait = m->journal_read->wait;
+    return true;
+}
+
 static const struct {
     void (*make)(struct encode *e, Hqcore__Request *m, const struct command *c);
     bool (*read)(struct decode *d, const Hqcore__Request *m, struct command *c);
@@ -256,6 +273,7 @@ static const struct {
     [COMMAND_DEBUG_DUMP] = {make_debug_dump, read_debug_dump},
     [COMMAND_JOURNAL_FLUSH] = {make_nothing, read_nothing},
     [COMMAND_JOURNAL_PRUNE] = {make_nothing, read_nothing},
+    [COMMAND_JOURNAL_READ] = {make_journal_read, read_journal_read},
 };
 
 void hqi_wire_client_encode_command(const struct command *c, struct buf *out)

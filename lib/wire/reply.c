@@ -15,7 +15,7 @@
 
 #define SHOWN_ARG_BYTES 256u /* longer arguments are shown by their length */
 #define SHOWN_ARGS 128u
-#define MAX_KIND COMMAND_JOURNAL_PRUNE
+#define MAX_KIND COMMAND_LAST
 
 /* ---- encoding: info ---- */
 
@@ -270,6 +270,18 @@ static Hqcore__TaskPage *make_page(struct encode *e, const struct task_page *p)
 
 /* ---- encoding: the reply ---- */
 
+static Hqcore__JournalPage *make_journal(struct encode *e, const struct reply *r)
+{
+    Hqcore__JournalPage *m = hqi_wire_pb_message(e, &hqcore__journal_page__descriptor);
+    if (!m)
+        return NULL;
+    m->file = r->u.journal.at.file;
+    m->offset = r->u.journal.at.offset;
+    m->position = r->u.journal.position;
+    m->data = hqi_wire_pb_bytes(r->u.journal.data);
+    return m;
+}
+
 /* What answers which command; NOT_SET: nothing beside the code. */
 static const uint8_t bodies[MAX_KIND + 1] = {
     [COMMAND_SERVER_INFO] = HQCORE__REPLY__BODY_SERVER_INFO,
@@ -291,6 +303,7 @@ static const uint8_t bodies[MAX_KIND + 1] = {
     [COMMAND_DEBUG_DUMP] = HQCORE__REPLY__BODY__NOT_SET,
     [COMMAND_JOURNAL_FLUSH] = HQCORE__REPLY__BODY__NOT_SET,
     [COMMAND_JOURNAL_PRUNE] = HQCORE__REPLY__BODY__NOT_SET,
+    [COMMAND_JOURNAL_READ] = HQCORE__REPLY__BODY_JOURNAL,
 };
 
 static bool may_be_credit(uint8_t kind)
@@ -328,6 +341,9 @@ static void fill_body(struct encode *e, Hqcore__Reply *m, const struct reply *r)
         break;
     case HQCORE__REPLY__BODY_WORKERS:
         m->workers = make_workers(e, r);
+        break;
+    case HQCORE__REPLY__BODY_JOURNAL:
+        m->journal = make_journal(e, r);
         break;
     default:
         break;
@@ -426,6 +442,8 @@ static bool read_body(struct decode *d, const Hqcore__Reply *m, struct reply_vie
     case HQCORE__REPLY__BODY_WORKERS:
         ret->next = m->workers->next;
         return make_doc(d, &m->workers->base, ret);
+    case HQCORE__REPLY__BODY_JOURNAL:
+        return make_doc(d, &m->journal->base, ret);
     default:
         return true;
     }

@@ -189,7 +189,7 @@ static void encode_sample(struct sample *s, size_t which, struct buf *out)
         const struct fact *v = sample_facts(s, &n);
         hqi_wire_record_encode(v + sample_below(s, n), 1, out);
     } else {
-        kind = 1 + sample_below(s, COMMAND_JOURNAL_PRUNE);
+        kind = 1 + sample_below(s, COMMAND_LAST);
         struct command c = sample_command(s, (uint8_t)kind);
         struct reply r = sample_reply(s, (uint8_t)kind);
         if (passes[which] == command)

@@ -64,6 +64,11 @@ static void same_command(const struct command *a, const struct command *b)
     case COMMAND_JOURNAL_FLUSH:
     case COMMAND_JOURNAL_PRUNE:
         break;
+    case COMMAND_JOURNAL_READ:
+        same_field(a, b, u.journal_read.at.file);
+        same_field(a, b, u.journal_read.at.offset);
+        same_field(a, b, u.journal_read.wait);
+        break;
     case COMMAND_SUBMIT:
         same_submit(a, b);
         break;
@@ -135,7 +140,7 @@ static void commands(void **state)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     for (uint64_t seed = 0; seed < ROUNDS; seed++)
-        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_JOURNAL_PRUNE; kind++) {
+        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_LAST; kind++) {
             command_round_trip(&(struct sample){seed, &mem}, kind, &out, seed < HOSTILE_ROUNDS);
             hqi_base_arena_clear(&mem);
         }
@@ -525,6 +530,15 @@ static void check_workers(const struct reply *a, const struct reply_view *v)
     assert_int_equal(v->next, a->u.workers.next);
 }
 
+static void check_journal(const struct reply *a, const struct hq_doc *doc)
+{
+    const struct hq_doc *data = member(doc, "data");
+    is_uint(doc, "file", a->u.journal.at.file);
+    is_uint(doc, "offset", a->u.journal.at.offset);
+    is_uint(doc, "position", a->u.journal.position);
+    same_bytes(a->u.journal.data, (struct bytes){data->v.p, data->n});
+}
+
 static void check_reply(const struct reply *a, const struct reply_view *v)
 {
     same_field(a, v, id);
@@ -556,6 +570,9 @@ static void check_reply(const struct reply *a, const struct reply_view *v)
     case COMMAND_TASK_PAGE:
         same_page(&a->u.tasks, &v->tasks);
         break;
+    case COMMAND_JOURNAL_READ:
+        check_journal(a, v->doc);
+        break;
     case COMMAND_WORKER_LIST:
     case COMMAND_WORKER_WAIT:
         check_workers(a, v);
@@ -572,7 +589,7 @@ static void replies(void **state)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     for (uint64_t seed = 0; seed < ROUNDS; seed++)
-        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_JOURNAL_PRUNE; kind++) {
+        for (uint8_t kind = COMMAND_SERVER_INFO; kind <= COMMAND_LAST; kind++) {
             struct sample s = {seed, &mem};
             struct reply a = sample_reply(&s, kind);
             struct reply_view v;

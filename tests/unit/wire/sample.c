@@ -675,6 +675,10 @@ struct command sample_command(struct sample *s, uint8_t kind)
     case COMMAND_JOURNAL_FLUSH:
     case COMMAND_JOURNAL_PRUNE:
         break;
+    case COMMAND_JOURNAL_READ:
+        c.u.journal_read.at = (struct journal_place){(uint32_t)sample_wide(s), sample_wide(s)};
+        c.u.journal_read.wait = sample_bool(s);
+        break;
     case COMMAND_DEBUG_DUMP:
         c.u.path = sample_text(s, 40);
         break;
@@ -842,6 +846,11 @@ struct reply sample_reply(struct sample *s, uint8_t kind)
     case COMMAND_WORKER_LIST:
     case COMMAND_WORKER_WAIT:
         fill_workers(s, &r);
+        break;
+    case COMMAND_JOURNAL_READ:
+        r.u.journal.at = (struct journal_place){(uint32_t)sample_wide(s), sample_wide(s)};
+        r.u.journal.data = sample_blob(s, 200);
+        r.u.journal.position = sample_wide(s);
         break;
     default:
         r.code = HQ_ESTATE;
