@@ -251,6 +251,74 @@ static int run_prune(struct cli *cli, const struct matches *m)
     return ask(cli, hq_tools_journal_prune);
 }
 
+/* ---- events of a server that runs ---- */
+
+/* All that is there; HQ_EAGAIN: more may come. */
+static int print_events(hq_journal *j, struct str *line, bool at_once, hq_error *err)
+{
+    const hq_doc *event;
+    int r;
+    while ((r = hq_tools_journal_next(j, &event, err)) > 0 && !ferror(stdout)) {
+        print_event(line, event);
+        if (at_once)
+            fflush(stdout);
+    }
+    return r > 0 ? HQ_OK : r; /* nobody reads what is printed any more */
+}
+
+static int print_pages(struct session *s, hq_journal *j, bool at_once)
+{
+    struct str line = {0};
+    hq_error err;
+    int r = HQ_EAGAIN;
+    while (r == HQ_EAGAIN) {
+        const hq_event *e = session_reply(s, hq_tools_journal_read(s->client, j, session_tag(s), &err), &err);
+        if (!e)
+            break;
+        r = hq_tools_journal_feed(j, e->u.reply.doc, &err);
+        if (r >= 0)
+            r = print_events(j, &line, at_once, &err);
+    }
+    str_free(&line);
+    if (r < 0 && r != HQ_EAGAIN)
+        return out_fail(s->cli, NULL, "Error: %s", err.text);
+    return r == HQ_OK || s->closed ? 0 : 1;
+}
+
+static int print_remote(struct session *s, bool follow)
+{
+    hq_journal *j;
+    hq_error err;
+    if (hq_tools_journal_remote(&j, follow, &err) < 0)
+        return out_fail(s->cli, NULL, "%s", err.text);
+    int rc = print_pages(s, j, follow);
+    hq_tools_journal_free(j);
+    return rc;
+}
+
+static int run_replay(struct cli *cli, const struct matches *m)
+{
+    struct session s;
+    hq_error err;
+    int rc = 1;
+    if (session_open(&s, cli) && session_reply(&s, hq_tools_journal_flush(s.client, session_tag(&s), &err), &err))
+        rc = print_remote(&s, false);
+    session_close(&s);
+    return rc;
+}
+
+static int run_stream(struct cli *cli, const struct matches *m)
+{
+    struct session s;
+    int rc = 1;
+    if (session_open(&s, cli)) {
+        s.may_close = true;
+        rc = print_remote(&s, true);
+    }
+    session_close(&s);
+    return rc;
+}
+
 /* ---- table ---- */
 
 static const struct arg path_args[] = {
@@ -267,6 +335,11 @@ const struct command journal_commands[] = {
     {.name = "prune", .about = "Remove from the server's journal what is over", .run = run_prune,
      .more = "Jobs that have ended and workers that have gone are in the journal no longer, and will not be known after a restart. What "
              "was forgotten leaves the journal by itself."},
+    {.name = "replay", .about = "Print the events of a running server so far, as JSON, one on a line", .run = run_replay,
+     .more = "The server needs a journal; of a journal that was pruned, what is left of it is printed."},
+    {.name = "stream", .about = "Print the events of a running server so far, and then as they happen", .run = run_stream,
+     .more = "Ends with the server. Each line is printed at once; what it says is on the server's disk. The server needs a journal. When it is "
+             "killed and started again, the events go on where they ended."},
     {.name = "verify", .about = "Tell whether a journal is whole", .args = {path_args}, .run = run_verify,
      .more = "Reads all of it, and restores from it what a server would. The exit code is 1 when it is damaged. A last record that "
              "is not whole is no damage: it was being written when its server died."},

@@ -215,10 +215,18 @@ uint64_t session_tag(struct session *s)
     return ++s->tag;
 }
 
+static void on_end(struct session *s)
+{
+    s->given_up |= s->awaited;
+    s->closed |= !s->awaited;
+}
+
 static void on_connection(struct session *s, int state)
 {
     s->dropped = state == HQ_CONNECTION_DROPPED;
-    s->closed |= state == HQ_CONNECTION_LOST || state == HQ_CONNECTION_REFUSED;
+    s->awaited = state == HQ_CONNECTION_AWAITED || (s->awaited && state != HQ_CONNECTED);
+    if (state == HQ_CONNECTION_LOST || state == HQ_CONNECTION_REFUSED)
+        on_end(s);
     if (state == HQ_CONNECTION_AWAITED)
         out_log(s->cli, LOG_WARN, "The connection to the server is lost; waiting for it to come back");
 }
@@ -246,10 +254,10 @@ const hq_event *session_answer(struct session *s, int sent, const hq_error *err)
         int rc = hq_ctx_run(s->ctx, s->dropped ? PROBE_AFTER_MS : -1, &failed);
         const hq_event *e = next_reply(s);
         if (e && e->code == HQ_ECLOSED)
-            s->closed = true;
+            on_end(s);
         else if (e)
             return e;
-        bool gone = s->dropped && rc == HQ_ETIMEDOUT && probe(s) != 0;
+        bool gone = s->given_up || (s->dropped && rc == HQ_ETIMEDOUT && probe(s) != 0);
         if (gone || (s->closed && !s->may_close))
             out_fail(s->cli, NULL, "Connection closed");
         if (gone || s->closed)

@@ -12,6 +12,8 @@ struct session {
     hq_client *client; /* owned by ctx */
     uint64_t tag;      /* of the request in flight */
     bool dropped;      /* the connection is down and may come back */
+    bool awaited;      /* the server is lost, and is waited for; */
+    bool given_up;     /* in vain */
     bool closed;       /* the server has said goodbye */
     bool may_close;    /* set by the caller: then that is no failure, and not reported */
     char host[256], server_uid[16];

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* journal.c - journal files, as hqcore/tools.h shows them: read without a server, and without its lock. */
+/* journal.c - journals as hqcore/tools.h shows them: files, read without a server and without its lock, and what a server sends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "client/journal.h"
 #include "hqcore/tools.h"
+#include "journal/feed.h"
 #include "journal/history.h"
 #include "journal/reader.h"
 #include "journal/repair.h"
@@ -17,6 +19,8 @@ struct hq_journal {
     int fd;
     struct reader reader;
     struct history *history;
+    bool remote, follow, begun; /* remote: of a server, all that follows is of those only; */
+    struct feed feed;           /* all before only of files */
 };
 
 static int name(const char *path, int code, hq_error *err)
@@ -60,6 +64,8 @@ int hq_tools_journal_next(hq_journal *j, const hq_doc **ret, hq_error *err)
 {
     struct journal_record record;
     int r;
+    if (j->remote)
+        return hqi_journal_feed_next(&j->feed, ret, err);
     while ((r = hqi_journal_history_next(j->history, ret, err)) == 0) {
         r = hqi_journal_reader_next(&j->reader, &record, err);
         if (r > 0)
@@ -76,11 +82,57 @@ void hq_tools_journal_free(hq_journal *j)
 {
     if (!j)
         return;
+    hqi_journal_feed_fini(&j->feed);
     hqi_journal_history_free(j->history);
     hqi_journal_reader_fini(&j->reader);
     if (j->fd >= 0)
         j->io->close(j->io->user, j->fd);
     hqi_base_alloc_free(&hqi_base_alloc_libc, j);
+}
+
+/* ---- events of a server ---- */
+
+int hq_tools_journal_remote(hq_journal **ret, int follow, hq_error *err)
+{
+    if (!ret)
+        return hqi_base_error_set(err, HQ_EINVAL, where, "hq_tools_journal_remote: ret is NULL");
+    struct hq_journal *j = hqi_base_alloc_zero(&hqi_base_alloc_libc, 1, sizeof *j);
+    if (!j)
+        return hqi_base_error_nomem(err, where);
+    j->fd = -1;
+    j->remote = true;
+    j->follow = follow;
+    int r = hqi_journal_feed_init(&j->feed, &hqi_base_alloc_libc, err);
+    if (r < 0)
+        hq_tools_journal_free(j);
+    else
+        *ret = j;
+    return r;
+}
+
+int hqi_client_journal_ask(const hq_journal *j, struct command *ret, hq_error *err)
+{
+    if (!j || !j->remote)
+        return hqi_base_error_set(err, HQ_EINVAL, where, "hq_tools_journal_read: not a journal of hq_tools_journal_remote");
+    *ret = (struct command){.kind = COMMAND_JOURNAL_READ};
+    ret->u.journal_read.at = j->feed.at;
+    ret->u.journal_read.wait = j->follow;
+    return HQ_OK;
+}
+
+int hq_tools_journal_feed(hq_journal *j, const hq_doc *page, hq_error *err)
+{
+    struct journal_place at = {(uint32_t)hq_doc_uint(hq_doc_get(page, "file")), hq_doc_uint(hq_doc_get(page, "offset"))};
+    struct bytes data = {NULL, 0};
+    data.p = hq_doc_bytes(hq_doc_get(page, "data"), &data.n);
+    if (!j || !j->remote)
+        return hqi_base_error_set(err, HQ_EINVAL, where, "hq_tools_journal_feed: not a journal of hq_tools_journal_remote");
+    if (!j->begun && !j->follow)
+        j->feed.until = hq_doc_uint(hq_doc_get(page, "position"));
+    j->begun = true;
+    if (!j->follow && data.n == 0)
+        j->feed.until = j->feed.position;
+    return hqi_journal_feed_page(&j->feed, &at, data, err);
 }
 
 /* ---- looking for damage ---- */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "client/client.h"
+#include "client/journal.h"
 #include "client/select.h"
 #include "hqcore/tools.h"
 #include "model/name.h"
@@ -75,6 +76,13 @@ int hq_tools_journal_prune(hq_client *c, uint64_t tag, hq_error *err)
 {
     struct command cmd = {.kind = COMMAND_JOURNAL_PRUNE};
     return send_command(c, &cmd, tag, err);
+}
+
+int hq_tools_journal_read(hq_client *c, const hq_journal *j, uint64_t tag, hq_error *err)
+{
+    struct command cmd;
+    int code = hqi_client_journal_ask(j, &cmd, err);
+    return code < 0 ? code : send_command(c, &cmd, tag, err);
 }
 
 /* ---- jobs ---- */

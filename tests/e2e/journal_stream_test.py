@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`hq journal replay` and `stream`: the events of a server that runs, is pruned, is killed, and of readers that do not read."""
+import json, signal, subprocess
+
+from harness import HQ, case, count_fds, eq, has, main, status_kib, text, until
+
+JOURNAL_MIB = 12         # below the size from which a journal is compacted by itself
+READER_KIB = 4 << 10     # that a reader which does not read may cost the server: a page or two, not the journal
+
+
+def server(w):
+    return w.server("--journal=j")
+
+
+def exported(w):
+    return w.hq("journal", "export", "j").lines()
+
+
+def stream(w):
+    return w.start("stream", HQ, "journal", "stream")
+
+
+def lines(p):
+    return p.log().splitlines()
+
+
+def await_job_end(p, job):
+    p.await_log(r'\{"event":\{"job":%d,"type":"job-completed"\}' % job)
+
+
+def run_job(w, *args):
+    job = w.submit(*args, "--", "true")
+    w.hq("job", "wait", job)
+    return job
+
+
+@case
+def replay_is_what_the_journal_exports(w):
+    server(w)
+    w.worker(cpus=4)
+    run_job(w, "--array=1-50")
+    w.hq("journal", "flush")
+    replayed = w.hq("journal", "replay").lines()
+    eq(replayed, exported(w))
+    eq(json.loads(replayed[0])["event"]["type"], "server-start")
+    eq(sum('"task-finished"' in line for line in replayed), 50)
+
+
+@case
+def records_larger_than_a_page(w):
+    server(w)
+    w.worker(cpus=4)
+    entries = w.work / "entries"
+    entries.write_text("".join(f"{i:04} {'x' * 996}\n" for i in range(2000)))  # one record of 2 MB
+    w.hq("submit", "--each-line=entries", "--wait", "--", "true")
+    replayed = w.hq("journal", "replay").lines()
+    eq(replayed, exported(w))
+    eq(sum('"task-finished"' in line for line in replayed), 2000)
+
+
+@case
+def stream_shows_the_past_and_what_happens(w):
+    s = server(w)
+    w.worker(cpus=4)
+    past = run_job(w, "--array=1-3")
+    readers = [stream(w), stream(w)]
+    for p in readers:
+        await_job_end(p, past)
+    live = run_job(w, "--array=1-3")
+    for p in readers:
+        await_job_end(p, live)
+    w.stop(s)
+    eq([p.wait() for p in readers], [0, 0])
+    whole = exported(w)
+    for p in readers:  # what the stop itself does may be told, or not any more
+        seen = lines(p)
+        eq(seen, whole[:len(seen)])
+        assert any('"job":%d,"type":"job-completed"' % live in line for line in seen)
+
+
+@case
+def nobody_else_has_to_make_it_safe(w):
+    s = w.server("--journal=j", "--journal-flush-period=1h")
+    w.worker(cpus=1)
+    p = stream(w)
+    p.await_log('"worker-connected"')
+    job = w.submit("--", "bash", "-c", "until [ -e go ]; do sleep 0.02; done")
+    p.await_log('"task-started"')  # nothing that a command waits for comes after the submit
+    (w.work / "go").touch()
+    await_job_end(p, job)
+    w.stop(s)
+
+
+@case
+def interrupted(w):
+    server(w)
+    p = stream(w)
+    p.await_log('"server-start"')
+    p.send(signal.SIGINT)
+    eq(p.wait(), -signal.SIGINT)
+
+
+@case
+def without_a_journal(w):
+    s = w.server()
+    for command in ("replay", "stream"):
+        r = w.hq("journal", command, rc=1)
+        eq(r.out, "")
+        has(r.err, "the server has no journal; start it with `hq server start --journal=FILE`")
+    w.stop(s)
+    has(w.hq("journal", "stream", rc=1).err, "No running instance of HQ found")
+
+
+@case
+def a_reader_that_does_not_read(w):
+    s = server(w)
+    w.worker(cpus=4)
+    run_job(w, "--array=1-5000")  # its events fill the pipe
+    (w.work / "entries").write_text("".join(f"{i:04} {'x' * 1018}\n" for i in range(1024)))
+    for _ in range(JOURNAL_MIB):
+        job = w.submit("--each-line=entries", "--cpus=100", "--", "true")
+        w.hq("job", "cancel", job)
+        w.hq("job", "forget", job)
+    w.hq("journal", "flush")
+    assert (w.work / "j").stat().st_size > JOURNAL_MIB << 20
+    before = status_kib(s.pid, "VmRSS")
+    p = subprocess.Popen([HQ, "journal", "stream"], cwd=w.work, env=w.env, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        seen = [p.stdout.readline()]
+        for _ in range(3):  # others are served
+            run_job(w)
+        grown = status_kib(s.pid, "VmRSS") - before
+        assert grown < READER_KIB, f"the server grew by {grown} KiB"
+        w.hq("journal", "flush")
+        whole = exported(w)
+        seen += [p.stdout.readline() for _ in whole[1:]]
+        eq([text(line).rstrip("\n") for line in seen], whole)
+    finally:
+        p.kill()
+        p.wait()
+        p.stdout.close()
+
+
+@case
+def readers_leave_nothing_behind(w):
+    s = server(w)
+    run = w.hq("journal", "replay").lines()
+    fds = count_fds(s.pid)
+    p = stream(w)
+    p.await_log('"server-start"')
+    p.kill()
+    eq(w.hq("journal", "replay").lines(), run)
+    until(lambda: count_fds(s.pid) <= fds, "the descriptors of both are closed")
+
+
+@case
+def readers_are_limited(w):
+    s = server(w)
+    readers = [stream(w) for _ in range(64)]
+    for p in readers:
+        p.await_log('"server-start"')
+    r = w.hq("journal", "replay", rc=1)
+    eq(r.out, "")
+    has(r.err, "64 clients are reading the journal: at most 64 can")
+    w.stop(s)
+    eq([p.wait() for p in readers], [0] * 64)
+
+
+@case
+def on_through_a_prune(w):
+    s = server(w)
+    w.worker(cpus=4)
+    p = stream(w)
+    first = run_job(w, "--array=1-3")
+    await_job_end(p, first)
+    w.hq("journal", "flush")
+    before = exported(w)
+    eq(lines(p), before)
+    w.hq("journal", "prune")
+    assert len(exported(w)) < len(before)
+    second = run_job(w, "--array=1-3")
+    await_job_end(p, second)
+    after = lines(p)
+    eq(after[:len(before)], before)
+    eq(after[len(before):], exported(w)[-len(after) + len(before):])
+    eq(w.hq("journal", "replay").lines(), exported(w))
+    w.stop(s)
+    eq(p.wait(), 0)
+
+
+@case
+def left_behind_by_two_prunes(w):
+    server(w)
+    w.worker(cpus=4)
+    p = stream(w)
+    p.await_log('"worker-connected"')
+    p.send(signal.SIGSTOP)
+    for _ in range(3):
+        run_job(w, "--array=1-20")
+        w.hq("journal", "prune")
+    p.send(signal.SIGCONT)
+    eq(p.wait(), 1)
+    has(p.log(), "the journal was compacted before it was read up to there", "start again")
+
+
+@case
+def another_server_took_its_place(w):
+    """It can answer nothing of what the one before was asked: that is a failure, not the end that was waited for."""
+    s = server(w)
+    job = w.submit("--", "true")
+    clients = [stream(w), w.start("client", HQ, "job", "wait", job),
+               w.start("client", HQ, "submit", "--wait", "--", "true")]
+    clients[0].await_log('"server-start"')
+    until(lambda: len(w.json("job", "list")) == 2, "both jobs are there")
+    s.kill()
+    for p in clients:
+        p.await_log("waiting for it to come back")
+    w.server()
+    eq([p.wait() for p in clients], [1, 1, 1])
+    for p in clients:
+        has(p.log(), "Connection closed")
+
+
+@case
+def on_through_a_killed_server(w):
+    s = server(w)
+    worker = w.worker(cpus=4)
+    first = run_job(w, "--array=1-3")
+    p = stream(w)
+    await_job_end(p, first)
+    s.kill()
+    p.await_log("The connection to the server is lost; waiting for it to come back")
+    s = server(w)
+    worker.await_log("The server is back")
+    second = run_job(w, "--array=1-3")
+    await_job_end(p, second)
+    seen = [line for line in lines(p) if line.startswith("{")]
+    eq(seen, exported(w)[:len(seen)])
+    eq(sum('"server-start"' in line for line in seen), 2)
+    w.stop(s)
+    eq(p.wait(), 0)
+
+
+main()
