@@ -19,6 +19,8 @@ COLUMNS = ["what", "measured", "in the same run", "goal", "reached"]
 
 
 def first_line(*argv, cwd=None):
+    if not shutil.which(argv[0]):
+        return ""
     done = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     return done.stdout.split("\n")[0].strip()
 
