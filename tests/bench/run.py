@@ -14,10 +14,10 @@ import traceback
 
 import report
 from bench import Bench
-from rows import command, durable, journal, load, plan, server, spawn, state
+from rows import command, durable, embed, journal, load, plan, server, spawn, state
 
 FAMILIES = {"spawn": spawn, "command": command, "load": load, "server": server, "plan": plan, "state": state,
-            "journal": journal, "durable": durable}
+            "journal": journal, "durable": durable, "embed": embed}
 LIMIT_S = 20 * 60 # of everything: no figure is worth a hung run
 
 
