@@ -174,6 +174,11 @@ class World:
     def json(self, *args, **more):
         return self.hq("--output-mode=json", *args, **more).json()
 
+    def counters(self):
+        """The server's own, of what it is busy with."""
+        self.hq("server", "debug-dump", self.base / "dump.json")
+        return json.loads((self.base / "dump.json").read_text())["tako"]["counters"]
+
     def on_terminal(self, *args, interrupt_at=None, columns=80, env=None):
         """Exit code and output of a command that has a terminal; it gets a ^C once interrupt_at() is true."""
         master, slave = pty.openpty()

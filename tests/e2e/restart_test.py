@@ -113,7 +113,7 @@ def clients_wait_through_it(w):
     job = w.submit(*body)
     waits = [w.start("client", HQ, "job", "wait", job), w.start("client", HQ, "submit", "--wait", *body),
              w.start("client", HQ, "job", "progress", job)]
-    until(lambda: len(w.json("job", "list")) == 2, "both jobs are there")
+    until(lambda: w.counters()["waiting_commands"] == 3, "all of them wait")
     s.kill()
     for p in waits:
         p.await_log("The connection to the server is lost; waiting for it to come back")

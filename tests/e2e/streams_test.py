@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Terminals, pipes, full disks, bytes that are no text, ^C: what a command does with the streams and names it is given."""
-import json, os, re, signal, subprocess, threading, time
+import os, re, signal, subprocess, threading, time
 
 from harness import case, eq, has, main, text, until
 
@@ -11,11 +11,6 @@ RESET = r"\x1b\[[0-9;]*[mK]"
 def cluster(w, **more):
     w.server()
     w.worker("--hostname=w1", **more)
-
-
-def counters(w):
-    w.hq("server", "debug-dump", w.base / "dump.json")
-    return json.loads((w.base / "dump.json").read_text())["tako"]["counters"]
 
 
 def shell(w, command, env=None):
@@ -116,14 +111,14 @@ def interrupt(w, *commands):
     for t in threads:
         t.start()
     try:
-        until(lambda: counters(w)["waiting_commands"] == len(commands), "all commands wait")
+        until(lambda: w.counters()["waiting_commands"] == len(commands), "all commands wait")
     finally:
         go.set()
         for t in threads:
             t.join()
     for i, command in enumerate(commands):
         eq(results[i][0], -signal.SIGINT, f"{command}: {results[i][1]}")
-    until(lambda: (counters(w)["waiting_commands"], counters(w)["clients"]) == (0, 1), "nobody waits")
+    until(lambda: (w.counters()["waiting_commands"], w.counters()["clients"]) == (0, 1), "nobody waits")
     return [results[i][1] for i in range(len(commands))]
 
 
@@ -157,7 +152,7 @@ def control_c_while_reading(w):
     eq(code, -signal.SIGINT, out)
     has(out, "Reading data from stdin. In the interactive mode press Ctrl-D to submit.")
     eq(w.json("job", "list", "--all"), [])
-    until(lambda: counters(w)["uploads"] == 0 and counters(w)["clients"] == 1, "the server has forgotten the client")
+    until(lambda: w.counters()["uploads"] == 0 and w.counters()["clients"] == 1, "the server has forgotten the client")
 
 
 @case
