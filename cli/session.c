@@ -246,7 +246,9 @@ static const hq_event *next_reply(struct session *s)
 const hq_event *session_answer(struct session *s, int sent, const hq_error *err)
 {
     if (sent < 0) {
-        out_fail(s->cli, NULL, "%s", err->text);
+        next_reply(s); /* the server may have said goodbye since the last answer */
+        if (sent != HQ_ECLOSED || !s->closed || !s->may_close)
+            out_fail(s->cli, NULL, "%s", err->text);
         return NULL;
     }
     for (;;) {
