@@ -195,6 +195,11 @@ static inline struct attempt *attempt_of_chain(struct list *link)
     return hqi_container(link, struct attempt, chain);
 }
 
+static inline struct attempt *attempt_of_news(const struct list *link)
+{
+    return hqi_container(link, struct attempt, news);
+}
+
 static inline bool attempt_is_first(const struct attempt *a)
 {
     return a->slot->chain.next == &a->chain;

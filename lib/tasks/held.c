@@ -37,7 +37,7 @@ static bool is_told(const struct tasks *t)
 static struct attempt *next_doubted(const struct tasks *t, const struct work *w, struct list *link)
 {
     for (; link != &t->doubted; link = link->next) {
-        struct attempt *a = hqi_container(link, struct attempt, news);
+        struct attempt *a = attempt_of_news(link);
         if (a->piece.work == w)
             return a;
     }

@@ -18,11 +18,6 @@ static struct attempt *attempt_of_mail(const struct list *link)
     return hqi_container(link, struct attempt, mail);
 }
 
-static struct attempt *attempt_of_news(const struct list *link)
-{
-    return hqi_container(link, struct attempt, news);
-}
-
 /* KILL: whoever runs it can ask, and what it comes to is ignored. */
 static void drop_kills(struct list *mail)
 {

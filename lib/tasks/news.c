@@ -53,11 +53,6 @@ void hqi_tasks_news_add_ended(struct tasks *t, struct attempt *a)
     announce(t, a->piece.work);
 }
 
-static struct attempt *attempt_of_news(struct list *link)
-{
-    return hqi_container(link, struct attempt, news);
-}
-
 void hqi_tasks_news_doubt(struct tasks *t, struct attempt *a)
 {
     a->doubted_ns = t->now.mono_ns;
