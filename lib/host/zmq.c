@@ -37,6 +37,13 @@ static int probe_fds(int fd, unsigned n, hq_error *err)
     return HQ_OK;
 }
 
+/* Threads that exist at once, to show that they can. */
+struct crowd {
+    pthread_mutex_t gate;
+    pthread_t threads[ZMQ_OWN_THREADS];
+    unsigned n;
+};
+
 static void *stand_by(void *gate)
 {
     pthread_mutex_lock(gate); /* held until all of them exist */
@@ -44,42 +51,64 @@ static void *stand_by(void *gate)
     return NULL;
 }
 
-static int probe_threads(hq_error *err)
+/* They may still be ending afterwards: to be dispersed in any case. */
+static int gather(struct crowd *c, hq_error *err)
 {
-    pthread_t threads[ZMQ_OWN_THREADS];
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    unsigned got = 0;
     int sys = 0;
-    pthread_mutex_lock(&gate);
-    while (got < ZMQ_OWN_THREADS && (sys = pthread_create(&threads[got], NULL, stand_by, &gate)) == 0)
-        got++;
-    pthread_mutex_unlock(&gate);
-    for (unsigned i = 0; i < got; i++)
-        pthread_join(threads[i], NULL);
-    pthread_mutex_destroy(&gate);
+    *c = (struct crowd){.gate = PTHREAD_MUTEX_INITIALIZER};
+    pthread_mutex_lock(&c->gate);
+    while (c->n < ZMQ_OWN_THREADS && (sys = pthread_create(&c->threads[c->n], NULL, stand_by, &c->gate)) == 0)
+        c->n++;
+    pthread_mutex_unlock(&c->gate);
     if (sys != 0)
         return hqi_base_error_set(err, HQ_ELIMIT, where, "%u threads are needed and %u can be started; raise `ulimit -u`",
-                                  ZMQ_OWN_THREADS, got);
+                                  ZMQ_OWN_THREADS, c->n);
     return HQ_OK;
 }
 
-static int start(void **ret, hq_error *err)
+static void disperse(struct crowd *c)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        pthread_join(c->threads[i], NULL);
+    pthread_mutex_destroy(&c->gate);
+}
+
+static void *new_context(void)
 {
     void *zmq = zmq_ctx_new();
     if (!zmq)
-        return hqi_base_error_nomem(err, where);
+        return NULL;
     zmq_ctx_set(zmq, ZMQ_IO_THREADS, 1);
     zmq_ctx_set(zmq, ZMQ_THREAD_NAME_PREFIX, 0);
     zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
+    return zmq;
+}
+
+static int start_threads(void *zmq, hq_error *err)
+{
     void *first = zmq_socket(zmq, ZMQ_PAIR);
-    if (!first) {
-        int sys = errno;
-        zmq_ctx_term(zmq);
-        return hqi_base_error_sys(err, sys, where, "cannot start libzmq");
-    }
+    if (!first)
+        return hqi_base_error_sys(err, errno, where, "cannot start libzmq");
     zmq_close(first);
-    *ret = zmq;
     return HQ_OK;
+}
+
+/* The context is made while the crowd ends: to wait for threads is what costs in here, and each command pays it. */
+static int begin(void **ret, hq_error *err)
+{
+    struct crowd c;
+    void *zmq = NULL;
+    int r = gather(&c, err);
+    if (r >= 0 && !(zmq = new_context()))
+        r = hqi_base_error_nomem(err, where);
+    disperse(&c);
+    if (r >= 0)
+        r = start_threads(zmq, err);
+    if (r < 0)
+        hqi_host_zmq_end(zmq);
+    else
+        *ret = zmq;
+    return r;
 }
 
 int hqi_host_zmq_begin(void **ret, int fd, hq_error *err)
@@ -90,9 +119,7 @@ int hqi_host_zmq_begin(void **ret, int fd, hq_error *err)
         return r;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = probe_threads(err);
-    if (r >= 0)
-        r = start(ret, err);
+    r = begin(ret, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return r;
 }
