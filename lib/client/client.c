@@ -228,6 +228,7 @@ int hqi_client_client_connect(struct hq_client *c, hq_error *err)
         .host = c->reach.host,
         .port = c->reach.port,
         .secret = c->reach.secret,
+        .early = !c->was_connected,
         .ops = &link_ops,
         .user = c,
     };

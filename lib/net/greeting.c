@@ -2,7 +2,8 @@
 /* greeting.c - frames from connections that have no session: a hello opens one or resumes one, all else is turned away.
  *
  * Promise: nothing is kept of a peer before version and proof are right; each refusal says why. Must never happen: a session
- * handed to whoever does not know its token, or moved back to an older connection by a late hello. */
+ * handed to whoever does not know its token, or, where no token can have arrived, its peer's random uid; one moved back to an
+ * older connection by a late hello. */
 #include <sodium.h>
 
 #include "base/error.h"
@@ -75,16 +76,10 @@ static bool knows_token(const struct peer *p, const struct hello *h)
            sodium_memcmp(h->token.p, p->token, sizeof p->token) == 0;
 }
 
-static void resume_session(struct router *r, const struct origin *from, const struct hello *h)
+static void go_on(struct router *r, const struct origin *from, const struct hello *h, struct peer *p)
 {
     hq_error err;
-    struct peer *p = hqi_net_router_find(r, h->session);
-    if (!p) {
-        hqi_net_router_refuse(r, from, HQ_ECLOSED, "unknown session");
-    } else if (!knows_token(p, h)) {
-        hqi_net_router_complain(r, from, "a hello for a session that is not the peer's");
-        hqi_net_router_refuse(r, from, HQ_EAUTH, "this session belongs to another peer");
-    } else if (h->epoch <= p->epoch) {
+    if (h->epoch <= p->epoch) {
         return; /* from a connection that the peer has given up already */
     } else if (hqi_net_session_resume(&p->session, h->received, &err) < 0) {
         hqi_net_router_refuse(r, from, HQ_EPROTO, err.text);
@@ -93,6 +88,40 @@ static void resume_session(struct router *r, const struct origin *from, const st
         p->epoch = h->epoch;
         welcome(p, from, true);
     }
+}
+
+static void resume_session(struct router *r, const struct origin *from, const struct hello *h)
+{
+    struct peer *p = hqi_net_router_find(r, h->session);
+    if (!p) {
+        hqi_net_router_refuse(r, from, HQ_ECLOSED, "unknown session");
+    } else if (!knows_token(p, h)) {
+        hqi_net_router_complain(r, from, "a hello for a session that is not the peer's");
+        hqi_net_router_refuse(r, from, HQ_EAUTH, "this session belongs to another peer");
+    } else {
+        p->unnamed = false;
+        go_on(r, from, h, p);
+    }
+}
+
+/* The session whose WELCOME went astray, with the early frames that it had. */
+static struct peer *find_unnamed(struct router *r, uint64_t uid)
+{
+    list_for(it, &r->peers) {
+        struct peer *p = hqi_container(it, struct peer, link);
+        if (p->unnamed && p->uid == uid)
+            return p;
+    }
+    return NULL;
+}
+
+static void begin_session(struct router *r, const struct origin *from, const struct hello *h)
+{
+    struct peer *p = h->early ? find_unnamed(r, h->uid) : NULL;
+    if (p)
+        go_on(r, from, h, p);
+    else
+        open_session(r, from, h);
 }
 
 static void refuse_version(struct router *r, const struct origin *from, const struct hello *h)
@@ -123,7 +152,7 @@ static void take_hello(struct router *r, const struct origin *from, struct bytes
     } else if (h.session) {
         resume_session(r, from, &h);
     } else {
-        open_session(r, from, &h);
+        begin_session(r, from, &h);
     }
 }
 

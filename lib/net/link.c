@@ -3,8 +3,9 @@
  *
  * Each connection has a socket of its own, which libzmq may connect once and never again: so nothing that was queued
  * for one connection can surface on the next, and HELLO may be queued at once, before the handshake. Back-off and
- * the choice among addresses are ours for the same reason. Must never happen: a DATA frame given to libzmq before WELCOME;
- * a link touched after a callback has freed it (`doomed`). */
+ * the choice among addresses are ours for the same reason. Early frames (session.proto) leave on one connection only:
+ * were it cut unanswered, a second server could act on them again. Must never happen: a DATA frame given to libzmq before
+ * WELCOME otherwise; a link touched after a callback has freed it (`doomed`). */
 #include "net/link.h"
 
 #include <stdio.h>
@@ -61,8 +62,10 @@ struct link {
     uint64_t connected_ns; /* when TCP was; 0: not yet */
     unsigned tries;        /* since the last WELCOME, in rounds of all addresses */
     unsigned refusals;
+    uint64_t early;        /* DATA frames that may have left before the connection was cut, unanswered */
     enum link_state state;
     bool greeted; /* HELLO is on its way */
+    bool shaken;  /* the handshake succeeded: what libzmq was given may have left */
     bool speak; /* a frame must leave, be it an empty one */
     bool broken; /* libzmq said so; what came before may still be on its way to us */
     bool owing; /* ack_timer is set */
@@ -146,11 +149,23 @@ static void connect_later(struct link *l)
     hqi_loop_timer_set(l->o.loop, &l->again_timer, now_of(l) + wait);
 }
 
+/* Early frames of a connection that is gone: what cannot have left is still to be sent. */
+static void settle_early(struct link *l)
+{
+    if (l->session.id || l->early)
+        return;
+    if (l->shaken)
+        l->early = l->session.handed;
+    else
+        hqi_net_session_resume(&l->session, 0, NULL);
+}
+
 /* The connection is gone or came to nothing; `trouble` says why. May free l. */
 static void cut(struct link *l)
 {
     bool was_open = l->state == LINK_OPEN;
     hang_up(l, LINK_RESTING, 0);
+    settle_early(l);
     connect_later(l);
     if (was_open)
         l->o.ops->on_drop(l->o.user);
@@ -181,6 +196,7 @@ static int say_hello(struct link *l, hq_error *err)
         .session = l->session.id,
         .received = l->session.received,
         .token = {(const char *)l->token, l->token_n},
+        .early = l->early,
     };
     hqi_wire_session_frame_header(header, &f);
     hqi_base_buf_clear(&l->out);
@@ -195,13 +211,20 @@ static int say_hello(struct link *l, hq_error *err)
 
 /* ---- sending ---- */
 
+/* DATA may be given to libzmq. */
+static bool may_speak(const struct link *l)
+{
+    bool early = l->state == LINK_GREETING && l->greeted && l->o.early && !l->session.id && !l->early;
+    return early || l->state == LINK_OPEN;
+}
+
 static bool wants_to_send(const struct link *l)
 {
     if (l->broken)
         return false;
-    if (l->state == LINK_GREETING)
-        return !l->greeted;
-    return l->state == LINK_OPEN && (l->speak || l->session.next != &l->session.queue);
+    if (l->state == LINK_GREETING && !l->greeted)
+        return true;
+    return may_speak(l) && (l->speak || l->session.next != &l->session.queue);
 }
 
 static void left(struct link *l)
@@ -242,7 +265,7 @@ static void flush(struct link *l, size_t most)
 static void turn(struct link *l, bool now)
 {
     l->speak |= now;
-    if (l->state == LINK_OPEN && !l->running)
+    if (may_speak(l) && !l->running)
         hqi_loop_loop_wake(l->o.loop);
 }
 
@@ -339,10 +362,11 @@ static void take_numbered(struct link *l, const struct frame *f)
 
 static int join(struct link *l, const struct welcome *w, hq_error *err)
 {
-    l->forgotten = l->session.id && (!w->resumed || w->session != l->session.id);
+    bool had = l->session.id || l->early;
+    l->forgotten = had && (!w->resumed || (l->session.id && w->session != l->session.id));
     if (l->forgotten)
         return hqi_base_error_set(err, HQ_ECLOSED, where, "the server has forgotten this session");
-    if (!l->session.id && w->resumed)
+    if (!had && w->resumed)
         return hqi_base_error_set(err, HQ_EPROTO, where, "the server resumed a session that never was");
     if (w->token.n > sizeof l->token)
         return hqi_base_error_set(err, HQ_EPROTO, where, "the server gave a token of %zu bytes, the limit is %u",
@@ -351,6 +375,7 @@ static int join(struct link *l, const struct welcome *w, hq_error *err)
         memcpy(l->token, w->token.p, w->token.n);
     l->token_n = w->token.n;
     l->session.id = w->session;
+    l->early = 0;
     l->server_epoch = w->server_epoch;
     return w->resumed ? hqi_net_session_resume(&l->session, w->received, err) : HQ_OK;
 }
@@ -387,6 +412,7 @@ static void on_frame(struct link *l, struct bytes in)
 {
     struct frame f;
     hq_error err;
+    l->shaken = true; /* its event may come later */
     if (hqi_wire_session_frame_parse(&f, in, &err) < 0)
         end(l, HQ_EPROTO, err.text);
     else
@@ -441,7 +467,7 @@ static void on_run(struct loop_source *s)
     l->running = true;
     drain(l, FRAMES_PER_RUN);
     if (is_live(l) && wants_to_send(l)) {
-        if (l->state == LINK_OPEN)
+        if (may_speak(l))
             flush(l, FLUSH_BYTES);
         else
             say_hello(l, NULL);
@@ -494,6 +520,9 @@ static void on_event(struct link *l, uint16_t kind)
         l->connected_ns = now_of(l);
         snprintf(l->trouble, sizeof l->trouble, "no answer");
         break;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        l->shaken = true;
+        break;
     case ZMQ_EVENT_CLOSED:
         find_trouble(l);
         cut(l);
@@ -525,7 +554,7 @@ static int open_socket(struct link *l, hq_error *err)
         .loop = l->o.loop,
         .zmq = l->o.zmq,
         .type = ZMQ_DEALER,
-        .events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
+        .events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
                   ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH, /* PROTOCOL: see router.c */
         .heartbeat_ms = l->o.heartbeat_ms ? l->o.heartbeat_ms : DEFAULT_HEARTBEAT_MS,
         .curve_secret = l->curve_secret,
@@ -555,6 +584,7 @@ static int connect_now(struct link *l, hq_error *err)
     if (zmq_connect(l->end.zmq, name) < 0)
         return hqi_net_endpoint_fail(err, "cannot connect");
     l->connected_ns = 0;
+    l->shaken = false;
     l->state = LINK_GREETING;
     return say_hello(l, err);
 }

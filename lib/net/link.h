@@ -37,6 +37,7 @@ struct link_options {
     const uint8_t *secret;  /* 32 bytes */
     uint64_t uid;           /* of this peer process, random */
     uint32_t heartbeat_ms;  /* 0: as the server says in WELCOME */
+    bool early;             /* whichever server answers is meant: what is sent may leave with HELLO, a round trip sooner */
     const struct link_ops *ops;
     void *user;
 };

@@ -54,6 +54,7 @@ int hqi_net_peer_new(struct peer **ret, struct router *r, uint64_t uid, uint64_t
     p->uid = uid;
     p->epoch = epoch;
     p->fd = -1;
+    p->unnamed = true;
     p->heartbeat_ns = r->o.heartbeat_ms * HQI_MS;
     p->timer.run = on_timer;
     list_init(&p->link);

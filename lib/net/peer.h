@@ -63,6 +63,7 @@ struct peer {
     uint8_t put_off;       /* how often judgement was put off because input waits */
     bool connected, stalled;
     bool speak;            /* a frame must leave, be it an empty one */
+    bool unnamed;          /* no frame has carried the session's id yet: WELCOME may still be on its way */
 };
 
 /* Where a frame came from. */

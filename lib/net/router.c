@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* router.c - the ROUTER socket of one plane: opening it, taking frames off it, telling whose they are.
  *
- * A frame counts for a session only if it comes over the session's own connection (routing id) and carries its id;
+ * A frame counts for a session only if it comes over the session's own connection (routing id) and carries its id, or
+ * none before the peer can know it;
  * libzmq makes the routing ids, and a peer that brings its own is not heard. Must never happen: garbage that costs
  * more than a line in the log, or a run without bound. */
 #include "net/router.h"
@@ -111,6 +112,18 @@ static void take_bye(struct peer *p, const struct origin *from, const struct fra
     hqi_net_peer_lose(p, PEER_BYE, reason.text);
 }
 
+/* Early frames get the id that their sender did not know. */
+static bool belongs(struct peer *p, struct frame *f)
+{
+    if (p->unnamed && f->session == 0 && f->kind == FRAME_DATA) {
+        f->session = p->session.id;
+        return true;
+    }
+    bool named = f->session == p->session.id;
+    p->unnamed &= !named;
+    return named;
+}
+
 static struct peer *find_rid(struct router *r, const uint8_t rid[HQI_NET_RID_BYTES])
 {
     struct map_node *n = hqi_base_map_get(&r->by_rid, hqi_net_peer_rid_key(rid));
@@ -124,26 +137,35 @@ static void note_greeting(struct router *r, int fd)
         r->silent.p[fd] = 0;
 }
 
+/* Of a connection that has no session. */
+static void on_strange_frame(struct router *r, const struct origin *from, struct bytes in)
+{
+    struct frame f;
+    hq_error err;
+    int rc = hqi_wire_session_frame_parse(&f, in, &err);
+    hqi_net_router_drain_events(r); /* of its beginning */
+    note_greeting(r, from->fd);
+    if (rc == HQ_OK && f.kind == FRAME_DATA && f.session == 0) /* behind a hello that was refused */
+        return;
+    if (in.n > HQI_MAX_HELLO)
+        rc = hqi_base_error_set(&err, HQ_ELIMIT, where, "a first message of %zu bytes, the limit is %u", in.n,
+                                HQI_MAX_HELLO);
+    if (rc < 0)
+        hqi_net_router_complain(r, from, err.text);
+    else
+        hqi_net_greeting_take(r, from, &f);
+}
+
 static void on_frame(struct router *r, const struct origin *from, struct bytes in)
 {
     struct peer *p = find_rid(r, from->rid);
     struct frame f;
     hq_error err;
     if (!p) {
-        hqi_net_router_drain_events(r); /* of its beginning */
-        note_greeting(r, from->fd);
-    }
-    if (!p && in.n > HQI_MAX_HELLO) {
-        hqi_base_error_set(&err, HQ_ELIMIT, where, "a first message of %zu bytes, the limit is %u", in.n, HQI_MAX_HELLO);
-        hqi_net_router_complain(r, from, err.text);
+        on_strange_frame(r, from, in);
     } else if (hqi_wire_session_frame_parse(&f, in, &err) < 0) {
-        if (p)
-            end_broken(p, from, err.text);
-        else
-            hqi_net_router_complain(r, from, err.text);
-    } else if (!p) {
-        hqi_net_greeting_take(r, from, &f);
-    } else if (f.kind != FRAME_HELLO && f.session != p->session.id) {
+        end_broken(p, from, err.text);
+    } else if (f.kind != FRAME_HELLO && !belongs(p, &f)) {
         hqi_net_router_complain(r, from, "a frame of another peer's session");
     } else {
         hqi_net_peer_heard(p);

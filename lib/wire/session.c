@@ -70,6 +70,7 @@ void hqi_wire_session_encode_hello(const struct hello *h, struct buf *out)
     m.session = h->session;
     m.received = h->received;
     m.token = hqi_wire_pb_bytes(h->token);
+    m.early = h->early;
     hqi_wire_pb_encode_finish(&e, &m, out);
 }
 
@@ -88,6 +89,7 @@ int hqi_wire_session_decode_hello(struct hello *ret, struct bytes in, struct are
     ret->epoch = m->epoch;
     ret->session = m->session;
     ret->received = m->received;
+    ret->early = m->early;
     if (hqi_wire_pb_text(&d, "Hello.software", m->software, MAX_SOFTWARE, &ret->software) &&
         hqi_wire_pb_blob(&d, "Hello.proof", m->proof, PROOF_BYTES, &ret->proof) &&
         hqi_wire_pb_within(&d, "Hello.proof (its length)", m->proof.len, PROOF_BYTES, PROOF_BYTES))

@@ -3,7 +3,7 @@
  *
  * A frame is one ZeroMQ message: a fixed header, then a payload.
  *   bytes 0..3   "hq" 0x01 kind        kind: enum frame_kind
- *   bytes 4..11  session id            little-endian; 0 in HELLO and REFUSE
+ *   bytes 4..11  session id            little-endian; 0 in HELLO and REFUSE, and in DATA sent before WELCOME came
  *   bytes 12..19 number                of a DATA frame in its direction, from 1; else 0
  *   bytes 20..27 acknowledgement       every DATA frame of the other direction up to this one is safe
  *   bytes 28..   payload */
@@ -47,6 +47,7 @@ struct hello {
     uint64_t session;     /* resume this one; 0: a new one */
     uint64_t received;    /* resume: highest number received in order */
     struct bytes token;   /* resume: as given by WELCOME */
+    uint64_t early;       /* DATA frames that may have left behind an earlier HELLO of this uid, never answered */
 };
 
 struct welcome {

@@ -244,6 +244,100 @@ static void test_nobody_listens_yet(void **state)
     near_free(&n);
 }
 
+/* ---- early frames ---- */
+
+static struct link_options early_options(struct near *n, struct stage *s, uint16_t port)
+{
+    struct link_options o = near_options(n, s, "127.0.0.1", port);
+    o.early = true;
+    return o;
+}
+
+/* All of it is there before the link can have heard of its session. */
+static void test_early_frames_come_with_hello(void **state)
+{
+    struct stage *s = *state;
+    struct near n;
+    stage_listen(s);
+    struct proxy *p = proxy_new(s, s->options.port);
+    s->cut = p; /* WELCOME goes astray */
+    const struct link_options o = early_options(&n, s, proxy_port(p));
+    n.rejoins = true;
+    near_new(&n, &o);
+    for (int i = 0; i < 3; i++)
+        near_send(&n, 100);
+    UNTIL(s, s->n_fars == 1 && stage_far(s, 0)->got == 3, 3000);
+    assert_int_equal(n.opens, 0);
+    UNTIL(s, n.opens == 1, 3000);
+    near_send(&n, 100);
+    far_send(stage_far(s, 0), 100);
+    UNTIL(s, stage_far(s, 0)->got == 4 && n.got == 1, 2000);
+    UNTIL(s, hqi_net_link_unacked_bytes(n.link) == 0, 2000);
+    assert_int_equal(s->n_fars, 1);
+    assert_int_equal(s->lines, 0);
+    near_free(&n);
+    proxy_free(p);
+}
+
+/* Whether it has acted on them, another server cannot tell: it must not be asked. */
+static void test_early_frames_are_for_one_server(void **state)
+{
+    struct stage *s = *state;
+    struct near n;
+    stage_listen(s);
+    struct proxy *p = proxy_new(s, s->options.port);
+    s->cut = p;
+    const struct link_options o = early_options(&n, s, proxy_port(p));
+    near_new(&n, &o);
+    near_send(&n, 100);
+    UNTIL(s, s->n_fars == 1, 3000);
+    hqi_net_router_free(s->router);
+    UNTIL(s, hqi_net_router_new(&s->router, &s->options, NULL) == HQ_OK, 2000); /* libzmq lets go of the port when it can */
+    UNTIL(s, n.code, 4000);
+    assert_int_equal(n.code, HQ_ECLOSED);
+    assert_string_equal(n.text, "the server has forgotten this session");
+    assert_true(hqi_net_link_forgotten(n.link));
+    assert_int_equal(s->n_fars, 2);
+    assert_int_equal(stage_far(s, 1)->got, 0);
+    near_free(&n);
+    proxy_free(p);
+}
+
+static void test_what_cannot_have_left_is_sent_again(void **state)
+{
+    struct stage *s = *state;
+    struct near n;
+    stage_listen(s);
+    struct proxy *p = proxy_new(s, s->options.port);
+    const struct link_options o = early_options(&n, s, proxy_port(p));
+    near_new(&n, &o);
+    near_send(&n, 100);
+    UNTIL(s, proxy_connections(p) == 1, 3000);
+    proxy_cut(p); /* within the handshake */
+    UNTIL(s, s->n_fars == 1 && stage_far(s, 0)->got == 1, 4000);
+    UNTIL(s, n.opens == 1, 2000);
+    assert_int_equal(n.resumes, 0);
+    assert_int_equal(s->n_fars, 1);
+    near_free(&n);
+    proxy_free(p);
+}
+
+static void test_early_frames_fall_with_hello(void **state)
+{
+    struct stage *s = *state;
+    struct near n;
+    s->refuse = HQ_ESTATE;
+    stage_listen(s);
+    const struct link_options o = early_options(&n, s, s->options.port);
+    near_new(&n, &o);
+    near_send(&n, 5000); /* more than a first message may have */
+    UNTIL(s, n.code, 3000);
+    stage_run_for(s, 20);
+    assert_int_equal(n.code, HQ_ESTATE);
+    assert_int_equal(s->lines, 0);
+    near_free(&n);
+}
+
 static void test_names(void **state)
 {
     static const char *const hosts[] = {"localhost", "127.0.0.1"};
@@ -495,6 +589,10 @@ int main(void)
         T(test_the_other_planes_key),
         T(test_owner_refuses),
         T(test_nobody_listens_yet),
+        T(test_early_frames_come_with_hello),
+        T(test_early_frames_are_for_one_server),
+        T(test_what_cannot_have_left_is_sent_again),
+        T(test_early_frames_fall_with_hello),
         T(test_names),
         T(test_ipv6),
         T(test_bind_errors),

@@ -372,6 +372,44 @@ static void test_frames_of_another_session(void **state)
     raw_close(&stranger);
 }
 
+static void test_early_frames(void **state)
+{
+    struct scene *c = *state;
+    struct raw a, again, late;
+    raw_open(&a, &c->s, true, NULL);
+    struct hello h = raw_hello(&a);
+    h.epoch = 5;
+    raw_say(&a, &h);
+    raw_data(&a, 0, 1, 1);
+    assert_int_equal(raw_hear(&a, 3000), FRAME_WELCOME);
+    UNTIL(&c->s, stage_far(&c->s, 1)->got == 1, 2000);
+    raw_open(&late, &c->s, true, NULL);
+    h.early = 1;
+    raw_say(&late, &h); /* of the same epoch */
+    assert_int_equal(raw_hear(&late, 100), 0);
+    raw_open(&again, &c->s, true, NULL);
+    h.epoch = 6;
+    raw_say(&again, &h);
+    assert_int_equal(raw_hear(&again, 3000), FRAME_WELCOME);
+    assert_true(again.w.resumed);
+    assert_int_equal(again.w.received, 1);
+    assert_int_equal(again.w.session, stage_far(&c->s, 1)->id);
+    raw_data(&again, again.w.session, 2, 2);
+    raw_data(&again, 0, 3, 3); /* it knows the id now */
+    UNTIL(&c->s, c->s.lines == 1, 2000);
+    assert_non_null(strstr(c->s.line, "a frame of another peer's session"));
+    assert_int_equal(stage_far(&c->s, 1)->got, 2);
+    h.epoch = 7;
+    raw_close(&late);
+    raw_open(&late, &c->s, true, NULL);
+    raw_say(&late, &h); /* nor is there one any more whose WELCOME can have gone astray */
+    assert_int_equal(raw_hear(&late, 3000), FRAME_WELCOME);
+    assert_false(late.w.resumed);
+    raw_close(&a);
+    raw_close(&again);
+    raw_close(&late);
+}
+
 static void test_resume_needs_the_token(void **state)
 {
     struct scene *c = *state;
@@ -545,6 +583,7 @@ int main(void)
         T(test_wrong_version),
         T(test_frames_of_unknown_sessions),
         T(test_frames_of_another_session),
+        T(test_early_frames),
         T(test_resume_needs_the_token),
         T(test_resume),
         T(test_broken_peers),

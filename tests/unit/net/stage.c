@@ -24,6 +24,9 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
         *err = (hq_error){.code = s->refuse, .text = "the owner says no"};
         return s->refuse;
     }
+    if (s->cut)
+        proxy_cut(s->cut);
+    s->cut = NULL;
     assert_true(s->n_fars < FARS);
     struct far *f = &s->fars[s->n_fars++];
     *f = (struct far){.peer = p, .uid = hqi_net_peer_uid(p), .id = hqi_net_peer_id(p)};
@@ -179,8 +182,8 @@ static void link_open(void *user, const struct welcome *w)
     assert_true(hqi_net_link_connected(n->link));
     assert_true(bytes_is(w->server_uid, "aB3dE9"));
     assert_int_equal(w->server_epoch, 7);
-    assert_true(w->resumed == (n->session != 0));
-    if (w->resumed)
+    assert_true(w->resumed == (n->session != 0 || n->rejoins));
+    if (n->session)
         assert_int_equal(w->session, n->session);
     n->session = w->session;
     n->opens++;

@@ -45,6 +45,7 @@ struct stage {
     struct far fars[FARS];
     unsigned n_fars, idles;
     int refuse; /* on_open refuses with this code */
+    struct proxy *cut; /* on_open cuts it, once: what the router answers is lost */
     uint64_t skew_ns; /* added to the clock of every round */
 };
 
@@ -56,6 +57,7 @@ struct near { /* a link and what it was told */
     int code; /* of on_end */
     char text[256];
     bool hold, free_in_end, free_in_data;
+    bool rejoins; /* its first WELCOME is of a session that it does not know to have */
     uint64_t session, last;
 };
 

@@ -299,7 +299,8 @@ struct hello sample_hello(struct sample *s)
     char *proof = get(s, 32, 1);
     memset(proof, (int)sample_below(s, 256), 32);
     return (struct hello){(uint32_t)sample_wide(s), sample_text(s, 20), {proof, 32},    sample_wide(s),
-                          sample_wide(s),           sample_wide(s),     sample_wide(s), sample_blob(s, 32)};
+                          sample_wide(s),           sample_wide(s),     sample_wide(s), sample_blob(s, 32),
+                          sample_wide(s)};
 }
 
 struct welcome sample_welcome(struct sample *s)

@@ -96,6 +96,7 @@ static void hello_round_trip(struct sample *s, struct buf *out)
     same_field(&a, &b, session);
     same_field(&a, &b, received);
     same_bytes(a.token, b.token);
+    same_field(&a, &b, early);
     hostile(hqi_base_buf_bytes(out), decode_hello);
     starved(&a, encode_hello);
 }
