@@ -147,19 +147,18 @@ static int start_client(struct session *s, hq_error *err)
     return rc < 0 ? rc : hq_client_new(&s->client, s->ctx, &opt, err);
 }
 
-/* True when connected. *why: what to say otherwise; empty: nothing yet. */
+/* True when connected, with what came behind that left to be taken. *why: what to say otherwise; empty: nothing yet. */
 static bool take_connection_events(struct session *s, char why[ERRNO_MAX])
 {
     const hq_event *e;
-    while (hq_ctx_next(s->ctx, &e) > 0) {
+    while (!s->connected && hq_ctx_next(s->ctx, &e) > 0) {
         if (e->type != HQ_EVENT_CONNECTION)
             continue;
-        if (e->u.state == HQ_CONNECTED)
-            return true;
+        s->connected = e->u.state == HQ_CONNECTED;
         if (e->u.state == HQ_CONNECTION_REFUSED)
             snprintf(why, ERRNO_MAX, "%s", e->text && *e->text ? e->text : hq_strerror(e->code));
     }
-    return false;
+    return s->connected;
 }
 
 static bool await_connection(struct session *s, int timeout_ms, char why[ERRNO_MAX])
@@ -183,12 +182,9 @@ static bool await_connection(struct session *s, int timeout_ms, char why[ERRNO_M
 bool session_open(struct session *s, struct cli *cli)
 {
     hq_error err;
-    char why[ERRNO_MAX];
     if (read_access(s, cli, &err) < 0)
         return no_access(cli, &err);
-    if (start_client(s, &err) < 0)
-        return unreachable(s, err.text);
-    return await_connection(s, CONNECT_TIMEOUT_MS, why) || unreachable(s, why);
+    return start_client(s, &err) >= 0 || unreachable(s, err.text);
 }
 
 bool session_try(struct session *s, struct cli *cli, int timeout_ms)
@@ -245,6 +241,11 @@ static const hq_event *next_reply(struct session *s)
 
 const hq_event *session_answer(struct session *s, int sent, const hq_error *err)
 {
+    char why[ERRNO_MAX];
+    if (!s->connected && !await_connection(s, CONNECT_TIMEOUT_MS, why)) {
+        unreachable(s, why);
+        return NULL;
+    }
     if (sent < 0) {
         next_reply(s); /* the server may have said goodbye since the last answer */
         if (sent != HQ_ECLOSED || !s->closed || !s->may_close)

@@ -11,6 +11,7 @@ struct session {
     hq_ctx *ctx;       /* owned */
     hq_client *client; /* owned by ctx */
     uint64_t tag;      /* of the request in flight */
+    bool connected;    /* the server has answered */
     bool dropped;      /* the connection is down and may come back */
     bool awaited;      /* the server is lost, and is waited for; */
     bool given_up;     /* in vain */
@@ -23,7 +24,8 @@ struct session {
 /* Options of a ctx whose log goes to stderr; what clients log shows from DEBUG on only. */
 hq_ctx_options session_ctx_options(struct cli *cli, bool is_client);
 
-/* Connects to the server of cli->server_dir. False: reported. Close in any case. */
+/* Begins to connect to the server of cli->server_dir. The first request leaves at once, and what becomes of it tells whether
+ * the server can be reached. False: reported. Close in any case. */
 bool session_open(struct session *s, struct cli *cli);
 void session_close(struct session *s);
 
