@@ -13,7 +13,8 @@ if not found:
     print(f"skipped: the package nvidia-cuda-runtime-cu12 is not in {where}")
     sys.exit(77)
 
-env = dict(os.environ, LD_LIBRARY_PATH=str(found[0].parent.resolve()))
+path = os.pathsep.join(filter(None, [str(found[0].parent.resolve()), os.environ.get("LD_LIBRARY_PATH")]))
+env = dict(os.environ, LD_LIBRARY_PATH=path)
 for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
     env.pop(name, None)
 out = subprocess.run([hq, "--output-mode=json", "worker", "hwdetect"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
