@@ -3,6 +3,7 @@
 #ifndef HQI_CORE_INNER_H
 #define HQI_CORE_INNER_H
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "core/core.h"
 
@@ -115,6 +116,29 @@ struct selected {
 bool hqi_core_select_jobs(struct core *c, const struct selector *s, bool (*want)(const struct job *, struct key), struct key key,
                           struct selected *ret);
 bool hqi_core_select_workers(struct core *c, const struct selector *s, bool running_only, struct selected *ret);
+
+/* ---- walk.c: tasks in the order of their ids ---- */
+struct walk {
+    const struct job *job;
+    const struct span *spans; /* ascending by first id */
+    uint32_t n, upcoming;     /* the next one to enter */
+    uint32_t states;
+    struct heap runs;         /* that have been entered, but for */
+    struct run *current;      /* which comes first up to the id `until`; or NULL */
+    uint64_t until;
+    struct run *spare;
+    struct arena *mem; /* borrowed */
+    bool failed;       /* no memory: the walk has ended early */
+};
+struct walk_task {
+    uint32_t id, ordinal;
+    const struct submit *submit;
+};
+/* Of all tasks from this id on that are in `states`. */
+void hqi_core_walk_job(struct walk *w, struct arena *mem, const struct job *j, uint32_t from, uint32_t states);
+/* Of the asked ids from this one on, those that the job has, in any state. */
+void hqi_core_walk_ids(struct walk *w, struct arena *mem, const struct job *j, const struct intset *ids, uint32_t from);
+bool hqi_core_walk_next(struct walk *w, struct walk_task *ret); /* false: the end, or failed */
 
 /* ---- query.c ---- */
 void hqi_core_server_info(struct core *c, const struct now *now, uint64_t client, struct command *cmd);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* page.c - tasks of a job as columns, a page at a time. The cursor is (submit, ordinal) of the next task, or a position in
- * the asked ids; it stays good while the job lives, whatever changes in between. */
+/* page.c - tasks of a job as columns, ascending by id, a page at a time. The cursor is the id of the next task; it stays good
+ * while the job lives, whatever changes in between. */
 #include <stdlib.h>
 
 #include "base/limits.h"
 #include "core/inner.h"
 
-#define BY_IDS (1ull << 63) /* cursors of a page that was asked by ids: position in the id set */
+#define CURSOR (1ull << 32) /* in each: 0 is none, and an id */
 
 struct columns {
     uint32_t n, room;
@@ -44,10 +44,10 @@ static bool has_ended(uint8_t state)
     return state != HQ_TASK_WAITING && state != HQ_TASK_RUNNING;
 }
 
-static void add_task(struct columns *v, const struct submit *s, uint32_t ordinal, const struct task_view *t)
+static void add_task(struct columns *v, uint32_t id, const struct task_view *t)
 {
     uint32_t i = v->n++;
-    v->ids[i] = hqi_model_intset_select(&s->spec->ids, ordinal);
+    v->ids[i] = id;
     v->worker[i] = t->worker;
     v->instance[i] = t->instance;
     v->state[i] = t->state;
@@ -59,44 +59,26 @@ static void add_task(struct columns *v, const struct submit *s, uint32_t ordinal
     v->bytes += t->text_len;
 }
 
-/* From (submit, ordinal) on; returns the next cursor, 0 at the end. */
-static uint64_t walk(const struct job *j, const struct command *cmd, struct columns *v)
+/* Returns the next cursor, 0 at the end. */
+static uint64_t fill(struct core *c, const struct job *j, const struct command *cmd, struct columns *v, bool *failed)
 {
-    uint64_t cursor = cmd->u.task_page.cursor;
+    uint32_t from = (uint32_t)cmd->u.task_page.cursor;
     uint32_t states = cmd->u.task_page.states ? cmd->u.task_page.states : (1u << HQ_TASK_STATES) - 1;
-    list_for(it, &j->submits) {
-        const struct submit *s = hqi_container(it, struct submit, in_job);
-        uint32_t o = s->id == cursor >> 32 ? (uint32_t)cursor : 0;
-        if (s->id < cursor >> 32)
-            continue;
-        for (o = hqi_state_task_seek(s, o, states); o < s->spec->ids.count; o = hqi_state_task_seek(s, o + 1, states)) {
-            struct task_view t;
-            if (is_full(v))
-                return (uint64_t)s->id << 32 | o;
-            hqi_state_task(s, o, &t);
-            if (states & 1u << t.state)
-                add_task(v, s, o, &t);
-        }
-    }
-    return 0;
-}
-
-static uint64_t walk_ids(const struct job *j, const struct command *cmd, struct columns *v)
-{
-    uint32_t at = (uint32_t)cmd->u.task_page.cursor;
-    uint32_t states = cmd->u.task_page.states ? cmd->u.task_page.states : (1u << HQ_TASK_STATES) - 1;
-    for (; at < cmd->u.task_page.ids.count; at++) {
-        uint32_t o;
+    struct walk w;
+    struct walk_task at;
+    if (cmd->u.task_page.ids.count)
+        hqi_core_walk_ids(&w, &c->tick, j, &cmd->u.task_page.ids, from);
+    else
+        hqi_core_walk_job(&w, &c->tick, j, from, states);
+    while (hqi_core_walk_next(&w, &at)) {
         struct task_view t;
-        const struct submit *s = hqi_state_job_find(j, hqi_model_intset_select(&cmd->u.task_page.ids, at), &o);
-        if (!s)
-            continue;
         if (is_full(v))
-            return BY_IDS | at;
-        hqi_state_task(s, o, &t);
+            return CURSOR | at.id;
+        hqi_state_task(at.submit, at.ordinal, &t);
         if (states & 1u << t.state)
-            add_task(v, s, o, &t);
+            add_task(v, at.id, &t);
     }
+    *failed = w.failed;
     return 0;
 }
 
@@ -139,9 +121,10 @@ void hqi_core_task_page(struct core *c, const struct now *now, uint64_t client, 
         return;
     }
     v.room = limit ? limit : 1;
-    uint64_t next = cmd->u.task_page.ids.count ? walk_ids(j, cmd, &v) : walk(j, cmd, &v);
+    bool failed = false;
+    uint64_t next = fill(c, j, cmd, &v, &failed);
     r->u.tasks = (struct task_page){v.n, v.ids, v.state, v.code, v.start, v.duration, v.worker, v.instance,
                                     v.texts, v.n_texts, next, NULL, 0};
-    if (!fill_names(c, &v, &r->u.tasks))
+    if (failed || !fill_names(c, &v, &r->u.tasks))
         hqi_core_reply_fail(c, r, HQ_ENOMEM, "The server is out of memory for this page");
 }

@@ -93,24 +93,22 @@ static bool fill_job_workers(struct core *c, const struct job *j, struct job_inf
 static bool fill_failed(struct core *c, const struct job *j, struct job_info *i)
 {
     struct failed_task *v = hqi_base_arena_zero(&c->mem, FAILED_SHOWN, sizeof *v);
+    struct walk w;
+    struct walk_task at;
     uint32_t n = 0;
     if (!v)
         return false;
-    list_for(it, &j->submits) {
-        const struct submit *s = hqi_container(it, struct submit, in_job);
-        uint32_t bit = 1u << HQ_TASK_FAILED, o = 0;
-        while (n < FAILED_SHOWN && (o = hqi_state_task_seek(s, o, bit)) < s->spec->ids.count) {
-            struct task_view t;
-            hqi_state_task(s, o, &t);
-            v[n++] = (struct failed_task){hqi_model_intset_select(&s->spec->ids, o), {t.worker}, t.code,
-                                          end_text_is_result(t.code) ? (struct bytes){0} : (struct bytes){t.text, t.text_len},
-                                          s->spec->crash_limit};
-            o++;
-        }
+    hqi_core_walk_job(&w, &c->tick, j, 0, 1u << HQ_TASK_FAILED);
+    while (n < FAILED_SHOWN && hqi_core_walk_next(&w, &at)) {
+        struct task_view t;
+        hqi_state_task(at.submit, at.ordinal, &t);
+        v[n++] = (struct failed_task){at.id, {t.worker}, t.code,
+                                      end_text_is_result(t.code) ? (struct bytes){0} : (struct bytes){t.text, t.text_len},
+                                      at.submit->spec->crash_limit};
     }
     i->failed = v;
     i->n_failed = n;
-    return true;
+    return !w.failed;
 }
 
 bool hqi_core_fill_jobs(struct core *c, struct reply *r, const uint32_t *ids, uint32_t n, bool details)

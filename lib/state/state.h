@@ -304,6 +304,7 @@ struct task_view {
 void hqi_state_task(const struct submit *s, uint32_t ordinal, struct task_view *ret);
 /* The first ordinal >= from whose task is in `states` (bit set), skipping whole chunks; count if none. */
 uint32_t hqi_state_task_seek(const struct submit *s, uint32_t from, uint32_t states);
+uint32_t hqi_state_task_seek_in(const struct submit *s, uint32_t from, uint32_t to, uint32_t states); /* `to` if none below */
 
 /* Would this attempt fail for good if its worker were lost for `reason`? The rule that apply(WORKER_LOST) follows:
  * only started ones; never-restart on any reason; else a failure reason (CONNECTION_LOST, HEARTBEAT_LOST) and

@@ -226,21 +226,26 @@ static uint64_t skip_from(const struct submit *s, uint64_t at)
     return (at / step + 1) * step;
 }
 
-uint32_t hqi_state_task_seek(const struct submit *s, uint32_t from, uint32_t states)
+uint32_t hqi_state_task_seek_in(const struct submit *s, uint32_t from, uint32_t to, uint32_t states)
 {
-    const uint32_t count = s->spec->ids.count, wanted = column_states(s, states);
+    const uint32_t wanted = column_states(s, states);
     uint64_t at = from;
-    while (at < count) {
+    while (at < to) {
         const struct chunk *c = hqi_state_submit_chunk(s, (uint32_t)at);
         if (!c && wanted >> HQ_TASK_WAITING & 1)
             return (uint32_t)at;
         uint64_t next = skip_from(s, at);
-        for (; c && chunk_has(c, wanted) && at < next && at < count; at++)
+        for (; c && chunk_has(c, wanted) && at < next && at < to; at++)
             if (wanted >> c->tasks[at % CHUNK_TASKS].state & 1)
                 return (uint32_t)at;
         at = next;
     }
-    return count;
+    return to;
+}
+
+uint32_t hqi_state_task_seek(const struct submit *s, uint32_t from, uint32_t states)
+{
+    return hqi_state_task_seek_in(s, from, s->spec->ids.count, states);
 }
 
 /* ---- facts ---- */

@@ -211,15 +211,15 @@ static void pages_over_submits(void **state)
     struct world w;
     open_pages(&w);
     uint64_t next = page(&w, 1, 0, 3, 0, NULL);
-    next = page(&w, 1, next, 3, 0, NULL);
+    next = page(&w, 1, next, 4, 0, NULL);
     next = page(&w, 1, next, 100, 0, NULL);
     assert_int_equal(next, 0);
     page(&w, 1, 0, 0, 1u << HQ_TASK_FAILED | 1u << HQ_TASK_RUNNING, NULL);
     page(&w, 1, 0, 2, 1u << HQ_TASK_CANCELED, NULL);
     page(&w, 4, 0, 2, 0, NULL);
     expect(&w, "client 7 #5 0 finished@1.0, 1 finished@1.0, 2 waiting more\n"
-               "client 7 #6 3 failed@1.0=513, 20 running@1.0, 30 waiting [0: no such file] more\n"
-               "client 7 #7 40 waiting, 5 waiting, 6 waiting\n"
+               "client 7 #6 3 failed@1.0=513, 5 waiting, 6 waiting, 20 running@1.0 [0: no such file] more\n"
+               "client 7 #7 30 waiting, 40 waiting\n"
                "client 7 #8 3 failed@1.0=513, 20 running@1.0 [0: no such file]\n"
                "client 7 #9\n"
                "client 7 #10 error -3: Job not found\n");
@@ -241,6 +241,51 @@ static void pages_by_ids(void **state)
     expect(&w, "client 7 #5 1 finished@1.0, 5 waiting more\n"
                "client 7 #6 6 waiting, 30 waiting\n"
                "client 7 #7 5 waiting, 6 waiting, 30 waiting\n");
+    hqi_base_arena_fini(&mem);
+    world_close(&w);
+}
+
+/* A job with the tasks 0-10 and 12, of submits whose ranges run through one another. */
+static void open_interleaved(struct world *w)
+{
+    static const hq_range odd[] = {{1, 5, 2}, {2, 3, 4}}, rest[] = {{12, 1, 1}, {0, 1, 1}, {4, 2, 4}};
+    world_open(w);
+    world_open_job(w, "open", NO_LIMIT);
+    submit(w, .job = 1, .ids = odd, .n_ids = 2);
+    submit(w, .job = 1, .ids = rest, .n_ids = 3);
+    world_join(w, 12);
+    world_tick(w);
+    world_ended(w, 1, 2, 0, 0, 4, 0);
+    world_ended(w, 1, 1, 0, 4, 4, 0);
+    world_forget_said(w);
+}
+
+/* Once each, whatever the size of the pages. */
+static void pages_are_ascending_by_id(void **state)
+{
+    static const hq_range wanted[] = {{0, 4, 4}, {1, 1, 1}, {2, 3, 4}, {99, 1, 1}};
+    struct arena mem;
+    struct intset ids;
+    struct world w;
+    open_interleaved(&w);
+    for (uint32_t limit = 1, n = 0; limit <= 13; limit++, n = 0) {
+        uint64_t next = 0;
+        do
+            next = page(&w, 1, next, limit, 0, NULL);
+        while (next != 0 && ++n < 13);
+        assert_int_equal(n, 11 / limit);
+    }
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    hqi_model_intset_make(&ids, &mem, wanted, 4, NULL);
+    world_forget_said(&w);
+    uint64_t next = page(&w, 1, 0, 5, 1u << HQ_TASK_FINISHED | 1u << HQ_TASK_RUNNING, NULL);
+    page(&w, 1, next, 5, 1u << HQ_TASK_FINISHED | 1u << HQ_TASK_RUNNING, NULL);
+    next = page(&w, 1, 0, 4, 0, &ids);
+    page(&w, 1, next, 9, 0, &ids);
+    expect(&w, "client 7 #46 0 finished@1.0, 2 finished@1.0, 4 finished@1.0, 6 finished@1.0, 8 finished@1.0 more\n"
+               "client 7 #47 9 finished@1.0, 10 finished@1.0, 12 finished@1.0\n"
+               "client 7 #48 0 finished@1.0, 1 waiting, 2 finished@1.0, 4 finished@1.0 more\n"
+               "client 7 #49 6 finished@1.0, 8 finished@1.0, 10 finished@1.0, 12 finished@1.0\n");
     hqi_base_arena_fini(&mem);
     world_close(&w);
 }
@@ -299,6 +344,7 @@ int main(void)
         cmocka_unit_test(lists_in_pages),
         cmocka_unit_test(pages_over_submits),
         cmocka_unit_test(pages_by_ids),
+        cmocka_unit_test(pages_are_ascending_by_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What a task sees, where its outputs go, and how its end is told."""
-import json, os, signal, stat
+import json, os, re, signal, stat
 
 from harness import HQ, case, eq, has, is_alive, main, status_text, until
 
@@ -314,6 +314,24 @@ def stepped_and_scattered_arrays(w):
     job = run(w, "--array=0-10:5,100,4294967295", "--stdout=o/%{TASK_ID}", "--", "bash", "-c", "echo $HQ_TASK_ID")
     eq(sorted(map(int, os.listdir(w.work / "o"))), [0, 5, 10, 100, 4294967295])
     eq([t["id"] for t in w.tasks(job)], [0, 5, 10, 100, 4294967295])
+
+
+@case
+def tasks_come_in_the_order_of_their_ids(w):
+    cluster(w, 2)
+    fail = ["--", "bash", "-c", "echo $HQ_TASK_ID; exit 1"]
+    job = w.json("job", "open")["id"]
+    w.submit(f"--job={job}", "--array=10-12,1-9:4", *fail)
+    w.submit(f"--job={job}", "--array=3,4,2,20", *fail)
+    w.hq("job", "wait", job, "--without-close")
+    ids = [1, 2, 3, 4, 5, 9, 10, 11, 12, 20]
+    eq([t["id"] for t in w.tasks(job)], ids)
+    eq([t["id"] for t in w.json("job", "info", job)[0]["tasks"]], ids)
+    eq([t["id"] for t in w.json("task", "info", job, "1-9:4,3,2")], [1, 2, 3, 5, 9])
+    eq(w.json("job", "task-ids", job), {str(job): ids})
+    eq(w.hq("job", "task-ids", job, "--filter=failed").out, "1-5,9-12,20\n")
+    eq(w.hq("job", "cat", job, "stdout", "--tasks=1-9:4,3").out, "1\n3\n5\n9\n")
+    eq(re.findall(r"^\| (\d+) +\|", w.hq("job", "info", job).out, re.M), ["1", "2", "3", "4", "5"])
 
 
 @case
