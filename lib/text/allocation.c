@@ -4,6 +4,8 @@
  * Promise: the output of a foreign program is searched once, never trusted; anything odd is `false`. */
 #include "text/allocation.h"
 
+#include <jansson.h>
+
 #define MAX_FIELD UINT32_MAX /* of a time: sums of such fields stay inside 64 bits */
 
 static bool is_blank(char c)
@@ -102,9 +104,24 @@ bool hqi_text_allocation_slurm_left(struct bytes output, uint64_t *secs)
            hqi_text_allocation_scontrol(output, "RunTime", &used) && used.n > 0 && difference(limit, used, secs);
 }
 
+/* {"Jobs": {"ID": {"Resource_List": {"walltime": "HH:MM:SS"}, "resources_used": {...}}}}, of the one job asked for. */
+static bool json_left(struct bytes output, uint64_t *secs)
+{
+    json_t *root = json_loadb(output.p, output.n, 0, NULL);
+    json_t *job = json_object_iter_value(json_object_iter(json_object_get(root, "Jobs")));
+    const char *limit = json_string_value(json_object_get(json_object_get(job, "Resource_List"), "walltime"));
+    const char *used = json_string_value(json_object_get(json_object_get(job, "resources_used"), "walltime"));
+    bool known = limit && difference(bytes_of(limit), bytes_of(used), secs);
+    json_decref(root);
+    return known;
+}
+
 bool hqi_text_allocation_pbs_left(struct bytes output, uint64_t *secs)
 {
     struct bytes limit, used;
+    output = trim(output);
+    if (output.n > 0 && output.p[0] == '{')
+        return json_left(output, secs);
     if (!hqi_text_allocation_qstat(output, "Resource_List.walltime", &limit))
         return false;
     if (!hqi_text_allocation_qstat(output, "resources_used.walltime", &used))

@@ -18,7 +18,7 @@ bool hqi_text_allocation_scontrol(struct bytes output, const char *key, struct b
 bool hqi_text_allocation_slurm_left(struct bytes output, uint64_t *secs);
 /* The value of a line "    key = value" in the output of `qstat -f`. */
 bool hqi_text_allocation_qstat(struct bytes output, const char *key, struct bytes *value);
-/* Resource_List.walltime - resources_used.walltime (0 where it is missing) */
+/* Resource_List.walltime - resources_used.walltime (0 where it is missing), of `qstat -f` with or without `-F json` */
 bool hqi_text_allocation_pbs_left(struct bytes output, uint64_t *secs);
 
 #endif

@@ -9,21 +9,25 @@
 static const char where[] = "worker";
 
 #define ASK_MS 10000
+#define COMMANDS 2
+#define ARGS 6
 
 struct manager {
     uint8_t kind;
     const char *name;
     const char *id;    /* of the allocation */
-    const char *argv[6];
+    const char *argv[COMMANDS][ARGS]; /* the second where the first one fails */
     bool (*left)(struct bytes output, uint64_t *secs);
 };
 
+/* Torque's qstat has no JSON. */
 static bool find_pbs(const struct hq_worker *w, struct manager *m)
 {
     const char *id = hqi_worker_env_get(w, "PBS_JOBID");
     if (!hqi_worker_env_get(w, "PBS_ENVIRONMENT"))
         return false;
-    *m = (struct manager){MANAGER_PBS, "PBS", id, {"qstat", "-f", id}, hqi_text_allocation_pbs_left};
+    *m = (struct manager){MANAGER_PBS, "PBS", id, {{"qstat", "-f", id, "-F", "json"}, {"qstat", "-f", id}},
+                          hqi_text_allocation_pbs_left};
     return true;
 }
 
@@ -32,7 +36,7 @@ static bool find_slurm(const struct hq_worker *w, struct manager *m)
     const char *id = hqi_worker_env_get(w, "SLURM_JOB_ID");
     if (!id)
         id = hqi_worker_env_get(w, "SLURM_JOBID");
-    *m = (struct manager){MANAGER_SLURM, "SLURM", id, {"scontrol", "show", "job", id}, hqi_text_allocation_slurm_left};
+    *m = (struct manager){MANAGER_SLURM, "SLURM", id, {{"scontrol", "show", "job", id}}, hqi_text_allocation_slurm_left};
     return id;
 }
 
@@ -53,26 +57,35 @@ static int find(const struct hq_worker *w, int wanted, struct manager *m, hq_err
     return found;
 }
 
-static bool ask_left(struct hq_worker *w, const struct manager *m, uint64_t *secs)
+static int ask(struct hq_worker *w, const char *const *command, hq_error *err)
 {
-    struct bytes argv[6];
+    struct bytes argv[ARGS];
     struct to_helper item = {.kind = TO_HELPER_COMMAND};
-    hq_error err;
-    while (m->argv[item.u.command.n_argv]) {
-        argv[item.u.command.n_argv] = bytes_of(m->argv[item.u.command.n_argv]);
+    while (command[item.u.command.n_argv]) {
+        argv[item.u.command.n_argv] = bytes_of(command[item.u.command.n_argv]);
         item.u.command.n_argv++;
     }
     item.u.command.argv = argv;
     item.u.command.timeout_ms = ASK_MS;
-    if (hqi_worker_helper_ask(w, &item, &w->answers.has_command, ASK_MS, &err) < 0) {
-        hqi_base_log_write(w->log, LOG_WARN, where, "The time that is left to this %s job is unknown: %s", m->name,
-                           err.text);
-        return false;
+    w->answers.has_command = false;
+    return hqi_worker_helper_ask(w, &item, &w->answers.has_command, ASK_MS, err);
+}
+
+static bool ask_left(struct hq_worker *w, const struct manager *m, uint64_t *secs)
+{
+    for (int i = 0; i < COMMANDS && m->argv[i][0]; i++) {
+        hq_error err;
+        if (ask(w, m->argv[i], &err) < 0) {
+            hqi_base_log_write(w->log, LOG_WARN, where, "The time that is left to this %s job is unknown: %s", m->name,
+                               err.text);
+            return false;
+        }
+        if (w->answers.status == 0)
+            return m->left(w->answers.out, secs);
     }
-    if (w->answers.status != 0)
-        hqi_base_log_write(w->log, LOG_WARN, where, "The time that is left to this %s job is unknown: `%s` has failed",
-                           m->name, m->argv[0]);
-    return w->answers.status == 0 && m->left(w->answers.out, secs);
+    hqi_base_log_write(w->log, LOG_WARN, where, "The time that is left to this %s job is unknown: `%s` has failed", m->name,
+                       m->argv[0][0]);
+    return false;
 }
 
 int hqi_worker_manager_detect(struct hq_worker *w, const hq_worker_options *o, hq_error *err)

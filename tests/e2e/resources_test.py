@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What workers offer, and what tasks get of it."""
-import os, pathlib, re, shutil, subprocess, time
+import json, os, pathlib, re, shutil, subprocess, time
 
 from harness import ROOT, Skip, case, eq, has, main, until
 
@@ -10,6 +10,22 @@ def offered(w, *args, cpus=1, **more):
     worker = w.worker(*args, cpus=cpus, **more)
     got = next(x for x in w.json("worker", "list") if x["id"] == worker.id)
     return {r.pop("name"): r for r in got["configuration"]["resources"]["resources"]}
+
+
+@case
+def time_left_of_a_pbs_job(w):
+    w.server()
+    left = "resources_used.walltime = 00:01:00\n    Resource_List.walltime = 00:21:00"
+    job = {"Resource_List": {"walltime": "00:11:00"}, "resources_used": {"walltime": "00:01:00"}}
+    env = {"PBS_ENVIRONMENT": "PBS_BATCH", "PBS_JOBID": "42.srv", "PATH": f"{w.work}:{w.env['PATH']}"}
+    for answers, limit in ((f"""'-f 42.srv -F json') echo '{json.dumps({"Jobs": {"42.srv": job}})}';;""", 600.0),
+                           (f"'-f 42.srv') echo '    {left}';;", 1200.0), ("", None)):
+        w.script("qstat", f"""#!/bin/sh\ncase "$*" in {answers} *) exit 2;; esac\n""")
+        worker = w.worker(env=env)
+        got = next(x for x in w.json("worker", "list") if x["id"] == worker.id)
+        eq(got["configuration"]["time_limit"], limit, answers)
+        eq(got["allocation"], {"id": "42.srv", "manager": "PBS"})
+        eq("`qstat` has failed" in worker.log(), limit is None, answers)
 
 
 @case

@@ -70,6 +70,14 @@ static const struct {
     {"    Resource_List.walltime = 01:00:00\n    comment = a = b", true, 3600},
     {"    Resource_List.walltime = 00:00:10\n    resources_used.walltime = 00:00:11\n", false, 0},
     {"    Resource_List.select = 1\n", false, 0},
+    {"{\"timestamp\":1, \"Jobs\":{\"12.host\":{\"Job_Name\":\"hq\", \"resources_used\":{\"cput\":\"1\", \"walltime\":\"00:01:34\"},\n"
+     "\"Resource_List\":{\"ncpus\":8, \"walltime\":\"00:15:00\"}}}}\n", true, 806},
+    {"\n{\"Jobs\":{\"12.host\":{\"Resource_List\":{\"walltime\":\"01:00:00\"}}}}", true, 3600},
+    {"{\"Jobs\":{\"12.host\":{\"Resource_List\":{\"walltime\":3600}}}}", false, 0},
+    {"{\"Jobs\":{\"12.host\":{\"Resource_List\":{\"ncpus\":8}}}}", false, 0},
+    {"{\"Jobs\":{\"12.host\":[]}}", false, 0},
+    {"{\"Jobs\":{}}", false, 0},
+    {"{\"Jobs\":{\"12.host\":{\"Resource_List\":{\"walltime\":\"01:00:00\"}", false, 0},
     {"    Resource_List.walltime = \n", false, 0},
     {"", false, 0},
 };
