@@ -190,12 +190,25 @@ json_t *job_json(const hq_doc *job)
 struct rows {
     struct session *s;
     json_t *list;
+    int64_t last_end_ns; /* of them; the submission's time if none has ended */
 };
 
 static void add_row(void *user, const struct job_view *v, const struct task_row *row)
 {
     struct rows *rows = user;
+    if (row->duration_ns >= 0 && row->start_ns + row->duration_ns > rows->last_end_ns)
+        rows->last_end_ns = row->start_ns + row->duration_ns;
     json_array_append_new(rows->list, task_json(rows->s, v, row));
+}
+
+/* Of an open job that has nothing to do: when the last of its tasks ended. */
+static json_t *finished_at(const hq_doc *job, int64_t last_end_ns)
+{
+    uint64_t count[HQ_TASK_STATES], end = field_uint(job, "ended_ms");
+    job_counts(job, count);
+    if (end)
+        return json_time_ms(end);
+    return count[HQ_TASK_WAITING] + count[HQ_TASK_RUNNING] > 0 ? json_null() : json_time(last_end_ns);
 }
 
 static bool detail_json(struct session *s, uint32_t id, json_t *list)
@@ -204,22 +217,22 @@ static bool detail_json(struct session *s, uint32_t id, json_t *list)
     bool gone;
     if (!job_view_open(&v, s, id, &gone))
         return gone;
-    struct rows rows = {s, json_array()};
+    uint64_t start = field_uint(v.doc, "submitted_ms");
+    struct rows rows = {s, json_array(), (int64_t)start * NS_PER_MS};
     json_t *submits = json_array(), *job = json_object();
     const hq_doc *max_fails = hq_doc_get(v.doc, "max_fails");
-    uint64_t end = field_uint(v.doc, "ended_ms");
     for (size_t i = 0; i < field_len(v.doc, "submits"); i++)
         json_array_append_new(submits, submit_json(field_at(v.doc, "submits", i)));
     json_object_set_new(job, "info", job_json(v.doc));
     json_object_set_new(job, "max_fails", hq_doc_get_kind(max_fails) == HQ_DOC_NULL
                                               ? json_null()
                                               : json_integer((json_int_t)hq_doc_uint(max_fails)));
-    json_object_set_new(job, "started_at", json_time_ms(field_uint(v.doc, "submitted_ms")));
-    json_object_set_new(job, "finished_at", end ? json_time_ms(end) : json_null());
+    json_object_set_new(job, "started_at", json_time_ms(start));
     json_object_set_new(job, "submits", submits);
     json_object_set_new(job, "tasks", rows.list);
     json_array_append_new(list, job);
     bool ok = tasks_each(s, &v, NULL, 0, add_row, &rows);
+    json_object_set_new(job, "finished_at", finished_at(v.doc, rows.last_end_ns));
     job_view_close(&v);
     return ok;
 }

@@ -83,6 +83,15 @@ def job_info(w):
                  r"\| Resources +\| cpus: 1 compact +\|", r"\| Crash limit +\| 5 +\|", r"1 tasks failed\.",
                  r"\| 2 +\| w1 +\| Program terminated with exit code 7\. \|"):
         assert re.search(line, out), f"{line} is not in\n{out}"
+    w.hq("job", "open")
+    idle = w.json("job", "info", "last")[0]
+    eq(idle["finished_at"], idle["started_at"])
+    w.submit("--job=2", "--", "true")
+    w.hq("job", "wait", "2", "--without-close")
+    idle = w.json("job", "info", "last")[0]
+    eq(idle["finished_at"], idle["tasks"][0]["finished_at"])
+    w.submit("--job=2", "--cpus=100", "--", "true")
+    eq(w.json("job", "info", "last")[0]["finished_at"], None)
     r = w.hq("job", "info", "9", "--output-mode=json")
     eq(r.json(), [])
     has(r.err, "ERROR Job 9 not found")
