@@ -102,21 +102,37 @@ bool entries_from_lines(struct cli *cli, hq_submit *submit, const char *path)
 
 /* ---- JSON ---- */
 
-/* The shortest text that reads back as the same number. */
+static void add_zeros(struct str *out, int n)
+{
+    while (n-- > 0)
+        str_add(out, "0");
+}
+
+/* The shortest text that reads back as the same number, with an exponent only below 1e-5 and from 1e16 on. */
 static void add_real(struct str *out, double value)
 {
-    char text[64];
-    for (int digits = 15; digits <= REAL_DIGITS; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
+    char text[64], digits[64];
+    int n = 15;
+    do
+        snprintf(text, sizeof text, "%.*e", n - 1, fabs(value));
+    while (strtod(text, NULL) != fabs(value) && ++n <= REAL_DIGITS);
+    int exponent = atoi(strchr(text, 'e') + 1), point = exponent + 1; /* of so many digits, or zeros behind it if negative */
+    n = (int)strcspn(text, "e");
+    snprintf(digits, sizeof digits, "%c%.*s", text[0], n > 2 ? n - 2 : 0, text + 2);
+    for (n = (int)strlen(digits); n > 1 && digits[n - 1] == '0'; n--)
+        ;
+    str_add(out, signbit(value) ? "-" : "");
+    if (point > 16 || point <= -5) {
+        str_addf(out, n > 1 ? "%c.%.*se%d" : "%c%.*se%d", digits[0], n - 1, digits + 1, exponent);
+    } else if (point <= 0) {
+        str_add(out, "0.");
+        add_zeros(out, -point);
+        str_addn(out, digits, (size_t)n);
+    } else {
+        str_addn(out, digits, (size_t)(n < point ? n : point));
+        add_zeros(out, point - n);
+        str_addf(out, ".%.*s", n > point ? n - point : 1, n > point ? digits + point : "0");
     }
-    size_t mantissa = strcspn(text, "e");
-    str_addn(out, text, mantissa);
-    if (!strpbrk(text, ".e"))
-        str_add(out, ".0");
-    if (text[mantissa] == 'e')
-        str_addf(out, "e%d", atoi(text + mantissa + 1)); /* without plus and leading zeros */
 }
 
 static int by_text(const void *a, const void *b)
