@@ -509,6 +509,12 @@ uint64_t args_number(const struct matches *m, const char *name, uint64_t fallbac
     return match ? match->values[match->n - 1].number : fallback;
 }
 
+uint64_t args_limit(const struct matches *m, const char *name)
+{
+    uint64_t ms = args_number(m, name, 0);
+    return ms == 0 && args_has(m, name) ? 1 : ms;
+}
+
 size_t args_count(const struct matches *m, const char *name)
 {
     const struct match *match = args_get(m, name);

@@ -103,6 +103,7 @@ const struct match *args_get(const struct matches *m, const char *name); /* NULL
 bool args_has(const struct matches *m, const char *name);
 const char *args_text(const struct matches *m, const char *name); /* NULL: not given */
 uint64_t args_number(const struct matches *m, const char *name, uint64_t fallback);
+uint64_t args_limit(const struct matches *m, const char *name); /* milliseconds, at least 1; not given: 0, for no limit */
 size_t args_count(const struct matches *m, const char *name); /* values; of a repeatable flag: how often */
 uint32_t args_set(const struct matches *m, const char *name); /* ARG_CHOICE with commas: 1 << index of each */
 

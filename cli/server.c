@@ -138,7 +138,7 @@ static int make_server(hq_server **ret, hq_ctx *ctx, struct cli *cli, const stru
     opt.host[HQ_PLANE_CLIENT] = opt.host[HQ_PLANE_WORKER] = host && *host ? host : NULL;
     opt.port[HQ_PLANE_CLIENT] = (uint16_t)args_number(m, "client-port", 0);
     opt.port[HQ_PLANE_WORKER] = (uint16_t)args_number(m, "worker-port", 0);
-    opt.worker_idle_timeout_ms = args_number(m, "idle-timeout", 0);
+    opt.worker_idle_timeout_ms = args_limit(m, "idle-timeout");
     opt.journal = args_text(m, "journal");
     opt.journal_flush_ms = args_number(m, "journal-flush-period", 0);
     return hq_server_new(ret, ctx, &opt, err);

@@ -170,8 +170,7 @@ static void fill_numbers(const struct matches *m, hq_submit *submit)
 {
     static const int pins[] = {HQ_PIN_TASKSET, HQ_PIN_OMP};
     hq_submit_set_priority(submit, (int32_t)(int64_t)args_number(m, "priority", 0));
-    if (args_has(m, "time-limit"))
-        hq_submit_set_time_limit(submit, args_number(m, "time-limit", 0));
+    hq_submit_set_time_limit(submit, args_limit(m, "time-limit"));
     if (args_has(m, "time-request"))
         hq_submit_set_time_request(submit, args_number(m, "time-request", 0));
     if (args_has(m, "max-fails"))

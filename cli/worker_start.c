@@ -64,9 +64,9 @@ static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const stru
                              .manager = (int)args_number(m, "manager", HQ_MANAGER_DETECT),
                              .on_server_lost = args_has(m, "on-server-lost") ? HQ_LOST_STOP + (int)args_number(m, "on-server-lost", 0)
                                                                              : HQ_LOST_DEFAULT,
-                             .idle_timeout_ms = args_number(m, "idle-timeout", 0),
-                             .time_limit_ms = args_number(m, "time-limit", 0),
-                             .heartbeat_ms = args_number(m, "heartbeat", 0),
+                             .idle_timeout_ms = args_limit(m, "idle-timeout"),
+                             .time_limit_ms = args_limit(m, "time-limit"),
+                             .heartbeat_ms = args_limit(m, "heartbeat"),
                              .min_utilization = (double)args_number(m, "min-utilization", 0) / HQ_UNITS,
                              .task_files = cli->task_files,
                              .keep_affinity = 1};

@@ -245,6 +245,18 @@ def worker_time_limit(w):
 
 
 @case
+def limits_of_zero_are_limits(w):
+    w.server()
+    worker = w.worker("--time-limit=0", wait=False)
+    eq(worker.wait(), 0)
+    has(worker.log(), "Time limit reached")
+    worker = w.worker("--idle-timeout=500us")
+    eq(worker.wait(), 0)
+    w.await_worker(worker.id, "IDLE TIMEOUT")
+    w.worker("--heartbeat=0", wait=False).await_log("is not above 150 ms")
+
+
+@case
 def killed_helper(w):
     _, worker = cluster(w)
     job = w.submit("--", "./t.sh")

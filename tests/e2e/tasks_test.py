@@ -254,6 +254,8 @@ def time_limit(w):
     until(lambda: not is_alive(pid), "the stubborn task is gone", 3)
     job = run(w, "--time-limit=30s", "--", "true")
     eq(w.states(job), ["finished"])
+    for none in ("0", "500us"):  # is a limit as well
+        eq(error(w, run(w, f"--time-limit={none}", "--", "sleep", "10")), "Time limit reached")
 
 
 @case
