@@ -13,15 +13,14 @@
 #define LONG_CHAIN 2u /* nodes per bucket at which put() tries to grow */
 
 /* Keys are ids: dense, or shifted by whole fields. Neighbours keep neighbouring buckets, since they are mostly looked up one
- * after the other: 64 of them share eight cache lines. Where each group of them lies is spread by splitmix64's finaliser. */
+ * after the other: 64 of them share eight cache lines. Where each group of them lies is spread by a multiplication, whose upper half,
+ * which depends on all bits of the key, is folded onto the lower one, which the mask keeps. */
 #define NEIGHBOURS 6u /* bits */
 
 static uint64_t hash(uint64_t key)
 {
-    uint64_t x = key >> NEIGHBOURS;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return (x ^ (x >> 31)) + (key & ((1u << NEIGHBOURS) - 1));
+    uint64_t x = (key >> NEIGHBOURS) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio */
+    return (x ^ (x >> 32)) + (key & ((1u << NEIGHBOURS) - 1));
 }
 
 static struct map_node **chain_of(struct map *m, uint64_t key)
@@ -94,10 +93,17 @@ struct map_node *hqi_base_map_get(const struct map *m, uint64_t key)
     return n;
 }
 
+/* Not inlined: put() would save registers for it at each call. */
+static __attribute__((noinline)) void shorten_chains(struct map *m)
+{
+    if (bucket_count(m) < MAX_BUCKETS)
+        hqi_base_map_reserve(m, m->count); /* best effort: see above */
+}
+
 void hqi_base_map_put(struct map *m, struct map_node *node, uint64_t key)
 {
-    if (m->count / LONG_CHAIN >= bucket_count(m) && bucket_count(m) < MAX_BUCKETS)
-        hqi_base_map_reserve(m, m->count); /* best effort: see above */
+    if (m->count / LONG_CHAIN >= bucket_count(m))
+        shorten_chains(m);
     struct map_node **chain = chain_of(m, key);
     node->key = key;
     node->next = *chain;
