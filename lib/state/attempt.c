@@ -27,6 +27,7 @@ struct group {
     struct wclass *wc;
     uint32_t instance;
     uint64_t utc_ms;
+    struct attempt_walk walk; /* of the worker's attempts, where rows are news of them */
 };
 
 static uint64_t task_key(const struct submit *s, uint32_t ordinal)
@@ -45,16 +46,17 @@ static bool group_init(struct group *g, struct state *st, struct worker *w, uint
                        uint32_t instance, uint64_t utc_ms)
 {
     struct submit *s = hqi_state_submit(st, submit);
-    *g = (struct group){.st = st, .worker = w, .submit = s, .instance = instance, .utc_ms = utc_ms};
+    *g = (struct group){
+        .st = st, .worker = w, .submit = s, .instance = instance, .utc_ms = utc_ms, .walk = hqi_state_walk(w)};
     if (s)
         g->wc = hqi_state_wclass(w, s->class);
     return g->wc != NULL;
 }
 
-static struct piece *attempt_of(const struct group *g, uint32_t ordinal)
+static struct piece *attempt_of(struct group *g, uint32_t ordinal)
 {
-    struct piece *p = hqi_state_attempt(g->st, g->submit->id, ordinal);
-    return p && p->worker == g->worker && p->instance == g->instance ? p : NULL;
+    struct piece *p = hqi_state_walk_to(g->st, &g->walk, g->submit->id, ordinal);
+    return p && p->instance == g->instance ? p : NULL;
 }
 
 static struct worker *live_worker(const struct state *st, hq_worker_id id)
@@ -252,7 +254,7 @@ void hqi_state_attempt_apply_adopt(struct state *st, struct fact *f)
     }
 }
 
-static bool not_running(const struct group *g, uint32_t ordinal, struct piece **p)
+static bool not_running(struct group *g, uint32_t ordinal, struct piece **p)
 {
     *p = attempt_of(g, ordinal);
     return *p && !(*p)->started;

@@ -224,29 +224,44 @@ static int check_handout(const struct state *st, const struct fact *f, hq_error 
 
 /* ---- attempts ---- */
 
-static int check_attempt(const struct state *st, hq_worker_id w, uint32_t submit, uint32_t instance,
-                         uint32_t ordinal, hq_error *err)
+/* A worker, and the attempts that it has. */
+static int check_holder(const struct state *st, hq_worker_id id, struct attempt_walk *ret, hq_error *err)
+{
+    int rc = check_worker(st, id, err);
+    if (rc == HQ_OK)
+        *ret = hqi_state_walk(hqi_state_worker(st, id));
+    return rc;
+}
+
+static int refuse_attempt(const struct state *st, const struct worker *w, uint32_t submit, uint32_t instance,
+                          uint32_t ordinal, hq_error *err)
 {
     const struct piece *p = hqi_state_attempt(st, submit, ordinal);
     if (!p)
         return refuse(err, "task %u of submit %u is not handed out", ordinal, submit);
-    if (p->worker->id.n != w.n)
+    if (p->worker != w)
         return refuse(err, "task %u of submit %u is with worker %u, not %u", ordinal, submit, p->worker->id.n,
-                      w.n);
-    if (p->instance != instance)
-        return refuse(err, "task %u of submit %u is handed out as instance %u, not %u", ordinal, submit,
-                      p->instance, instance);
-    return HQ_OK;
+                      w->id.n);
+    return refuse(err, "task %u of submit %u is handed out as instance %u, not %u", ordinal, submit, p->instance,
+                  instance);
 }
 
-static int check_group(const struct state *st, hq_worker_id w, const struct task_group *g, hq_error *err)
+static int check_attempt(const struct state *st, struct attempt_walk *k, uint32_t submit, uint32_t instance, uint32_t ordinal,
+                         hq_error *err)
 {
+    const struct piece *p = hqi_state_walk_to(st, k, submit, ordinal);
+    return p && p->instance == instance ? HQ_OK : refuse_attempt(st, k->worker, submit, instance, ordinal, err);
+}
+
+static int check_group(const struct state *st, const struct worker *w, const struct task_group *g, hq_error *err)
+{
+    struct attempt_walk walk = hqi_state_walk(w);
     for (uint32_t i = 0; i < g->n_ranges; i++) {
         const struct ord_range r = g->ranges[i];
         if (r.count == 0 || (uint64_t)r.first + r.count > UINT32_MAX)
             return refuse(err, "submit %u has no %u tasks from %u", g->submit, r.count, r.first);
         for (uint32_t k = 0; k < r.count; k++) {
-            int rc = check_attempt(st, w, g->submit, g->instance, r.first + k, err);
+            int rc = check_attempt(st, &walk, g->submit, g->instance, r.first + k, err);
             if (rc < 0)
                 return rc;
         }
@@ -258,7 +273,7 @@ static int check_tasks(const struct state *st, const struct fact *f, hq_error *e
 {
     int rc = check_worker(st, f->u.tasks.worker, err);
     for (uint32_t i = 0; rc == HQ_OK && i < f->u.tasks.n_groups; i++)
-        rc = check_group(st, f->u.tasks.worker, &f->u.tasks.groups[i], err);
+        rc = check_group(st, hqi_state_worker(st, f->u.tasks.worker), &f->u.tasks.groups[i], err);
     return rc;
 }
 
@@ -267,8 +282,9 @@ static int check_given_up(const struct state *st, const struct fact *f, hq_error
     int rc = check_job(st, f->u.job_cancel.job, err);
     for (uint32_t i = 0; rc == HQ_OK && i < f->u.job_cancel.n_active; i++) {
         const struct worker_tasks *t = &f->u.job_cancel.active[i];
+        const struct worker *w = hqi_state_worker(st, t->worker);
         for (uint32_t k = 0; rc == HQ_OK && k < t->n_groups; k++)
-            rc = check_group(st, t->worker, &t->groups[k], err);
+            rc = w ? check_group(st, w, &t->groups[k], err) : refuse(err, "worker %u is unknown", t->worker.n);
     }
     return rc;
 }
@@ -283,13 +299,13 @@ static int check_variants(const uint8_t *variant, uint32_t n, hq_error *err)
 
 static int check_started(const struct state *st, const struct fact *f, hq_error *err)
 {
-    hq_worker_id w = f->u.started.worker;
-    int rc = check_worker(st, w, err);
+    struct attempt_walk walk;
+    int rc = check_holder(st, f->u.started.worker, &walk, err);
     for (uint32_t i = 0; rc == HQ_OK && i < f->u.started.n_groups; i++) {
         const struct start_group *g = &f->u.started.groups[i];
         rc = check_variants(g->variant, g->n, err);
         for (uint32_t k = 0; rc == HQ_OK && k < g->n; k++)
-            rc = check_attempt(st, w, g->submit, g->instance, g->ordinals[k], err);
+            rc = check_attempt(st, &walk, g->submit, g->instance, g->ordinals[k], err);
     }
     return rc;
 }
@@ -313,13 +329,13 @@ static int check_end_columns(const struct end_group *g, hq_error *err)
 
 static int check_ended(const struct state *st, const struct fact *f, hq_error *err)
 {
-    hq_worker_id w = f->u.ended.worker;
-    int rc = check_worker(st, w, err);
+    struct attempt_walk walk;
+    int rc = check_holder(st, f->u.ended.worker, &walk, err);
     for (uint32_t i = 0; rc == HQ_OK && i < f->u.ended.n_groups; i++) {
         const struct end_group *g = &f->u.ended.groups[i];
         rc = check_end_columns(g, err);
         for (uint32_t k = 0; rc == HQ_OK && k < g->n; k++)
-            rc = check_attempt(st, w, g->submit, g->instance, g->ordinals[k], err);
+            rc = check_attempt(st, &walk, g->submit, g->instance, g->ordinals[k], err);
     }
     return rc;
 }

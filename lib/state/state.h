@@ -276,6 +276,31 @@ struct worker *hqi_state_worker(const struct state *s, hq_worker_id id);
 struct worker *hqi_state_worker_by_uid(const struct state *s, uint64_t uid); /* the latest of that process, or NULL */
 struct piece *hqi_state_attempt(const struct state *s, uint32_t submit, uint32_t ordinal); /* handed out, or NULL */
 struct piece *hqi_state_waiting(const struct submit *s, uint32_t ordinal); /* the piece that it waits in, or NULL */
+
+/* Looks up attempts of one worker one after the other. News of tasks mostly come in the order of their hand-outs: then the next
+ * one is the neighbour of the one before, and the map is not asked. Other orders are answered as well. What was found last may
+ * be unlinked before the next is asked for; nothing else of the worker's list. */
+struct attempt_walk {
+    const struct worker *worker;
+    const struct list *next; /* of worker->active */
+};
+
+static inline struct attempt_walk hqi_state_walk(const struct worker *w)
+{
+    return (struct attempt_walk){w, w->active.next};
+}
+
+/* The attempt at the task that this worker has, or NULL. */
+static inline struct piece *hqi_state_walk_to(const struct state *s, struct attempt_walk *k, uint32_t submit, uint32_t ordinal)
+{
+    struct piece *p = hqi_container(k->next, struct piece, in_worker);
+    if (k->next == &k->worker->active || p->first != ordinal || p->submit->id != submit)
+        p = hqi_state_attempt(s, submit, ordinal);
+    if (!p || p->worker != k->worker)
+        return NULL;
+    k->next = p->in_worker.next;
+    return p;
+}
 struct job *hqi_state_job_by_key(const struct state *s, struct key key); /* of its submit or job_open, or NULL */
 struct submit *hqi_state_job_find(const struct job *j, uint32_t task, uint32_t *ordinal); /* by task id, or NULL */
 /* The smallest of `ids` that the job has already; false: none. */
