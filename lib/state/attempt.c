@@ -92,14 +92,16 @@ static void note_instance(struct group *g, uint32_t ordinal)
 
 static void attach(struct group *g, struct piece *p, uint32_t ordinal, uint32_t crashes, bool booked)
 {
-    *p = (struct piece){
-        .submit = g->submit,
-        .worker = g->worker,
-        .first = ordinal,
-        .count = 1,
-        .instance = g->instance,
-        .crashes = crashes,
-    };
+    p->submit = g->submit;
+    p->worker = g->worker;
+    p->first = ordinal;
+    p->count = 1;
+    p->instance = g->instance;
+    p->least = 0;
+    p->crashes = crashes;
+    p->start_ms = 0;
+    p->variant = 0;
+    p->booked = p->started = p->retracting = false;
     hqi_base_map_put(&g->st->attempts, &p->by_task, task_key(g->submit, ordinal));
     list_push_back(&g->worker->active, &p->in_worker);
     bool first = !hqi_state_wclass_has_tasks(g->wc);
@@ -176,7 +178,7 @@ void hqi_state_attempt_apply_handout(struct state *st, struct fact *f)
 /* ---- taking away ---- */
 
 /* Undoes attach; the piece is the caller's, unlinked. */
-static void detach(struct state *st, struct piece *p, struct wclass *wc, uint64_t utc_ms)
+static inline void detach(struct state *st, struct piece *p, struct wclass *wc, uint64_t utc_ms)
 {
     struct worker *w = p->worker;
     hqi_base_map_take(&st->attempts, p->by_task.key);
@@ -409,16 +411,18 @@ static struct column column_of(const struct piece *p, const struct outcome *o)
     return col;
 }
 
-void hqi_state_attempt_settle(struct state *st, struct piece *p, struct wclass *wc, const struct outcome *o,
-                              uint64_t utc_ms)
+static bool overflows(const struct column *col)
+{
+    return col->start_ms == COLUMN_START_MAX || col->duration_ms == COLUMN_DURATION_MAX;
+}
+
+/* What the column does not hold; uses up the piece, which is linked nowhere any more. */
+static void keep_rest(struct state *st, struct piece *p, const struct outcome *o, const struct column *col)
 {
     struct submit *s = p->submit;
     uint32_t ordinal = p->first, text = text_room(s->job, o->text, o->code);
     bool is_result = o->text.n > 0 && end_text_is_result(o->code);
-    const struct column col = column_of(p, o);
-    detach(st, p, wc, utc_ms);
-    hqi_state_submit_write(s, ordinal, p->started ? HQ_TASK_RUNNING : HQ_TASK_WAITING, &col);
-    if (text == 0 && !is_result && col.start_ms != COLUMN_START_MAX && col.duration_ms != COLUMN_DURATION_MAX) {
+    if (text == 0 && !is_result && !overflows(col)) {
         hqi_state_queue_give(st, p);
         return;
     }
@@ -431,6 +435,23 @@ void hqi_state_attempt_settle(struct state *st, struct piece *p, struct wclass *
     e->duration_ms = o->duration_ms;
     keep_text(st, s->job, e, o->text.p, text, is_result);
     e->dropped = is_result && !e->text;
+}
+
+static inline void settle(struct state *st, struct piece *p, struct wclass *wc, const struct outcome *o, uint64_t utc_ms)
+{
+    const struct column col = column_of(p, o);
+    detach(st, p, wc, utc_ms);
+    hqi_state_submit_write(p->submit, p->first, p->started ? HQ_TASK_RUNNING : HQ_TASK_WAITING, &col);
+    if (o->text.n == 0 && !overflows(&col))
+        hqi_state_queue_give(st, p);
+    else
+        keep_rest(st, p, o, &col);
+}
+
+void hqi_state_attempt_settle(struct state *st, struct piece *p, struct wclass *wc, const struct outcome *o,
+                              uint64_t utc_ms)
+{
+    settle(st, p, wc, o, utc_ms);
 }
 
 /* A start that was told before stays: it has been shown. A task that could not be launched never started. */
@@ -469,7 +490,7 @@ static void end_rows(struct group *g, const struct end_group *rows)
             last = rows->ordinals[i];
             last_ms = o.start_ms;
         }
-        hqi_state_attempt_settle(g->st, p, g->wc, &o, g->utc_ms);
+        settle(g->st, p, g->wc, &o, g->utc_ms);
         ended++;
     }
     if (any)
@@ -514,7 +535,7 @@ static void lose(struct state *st, struct piece *p, uint8_t reason, uint64_t utc
     struct wclass *wc = hqi_state_wclass(p->worker, p->submit->class);
     bool started = p->started;
     if (hqi_state_crash_fails(p, reason)) {
-        hqi_state_attempt_settle(st, p, wc, &crashed, utc_ms);
+        settle(st, p, wc, &crashed, utc_ms);
     } else {
         p->crashes += started && is_failure(reason);
         p->instance = next_instance(p);

@@ -6,11 +6,8 @@
  * ends keeps the order of the tree. A level hangs in state->levels exactly while it is not empty.
  *
  * Pieces come from a list of spare ones, which reserve fills and apply uses up; apply never allocates. What
- * comes back beyond SPARE_KEPT is freed. */
+ * comes back beyond QUEUE_SPARE_KEPT is freed. */
 #include "state/queue.h"
-
-/* About 1 MB: several ticks of hand-outs go round without malloc. */
-#define SPARE_KEPT 8192u
 
 static struct piece *piece_at(const struct tree_node *n)
 {
@@ -63,23 +60,6 @@ void hqi_state_queue_trim(struct state *st, uint32_t keep)
 {
     while (st->n_spare > keep)
         hqi_base_alloc_free(st->alloc, hqi_state_queue_take(st));
-}
-
-struct piece *hqi_state_queue_take(struct state *st)
-{
-    struct list *node = list_pop_front(&st->spare);
-    st->n_spare--;
-    return hqi_container(node, struct piece, in_worker);
-}
-
-void hqi_state_queue_give(struct state *st, struct piece *p)
-{
-    if (st->n_spare >= SPARE_KEPT) {
-        hqi_base_alloc_free(st->alloc, p);
-        return;
-    }
-    list_push_front(&st->spare, &p->in_worker); /* the warmest is used first */
-    st->n_spare++;
 }
 
 /* ---- levels ---- */

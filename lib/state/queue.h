@@ -11,8 +11,28 @@ void hqi_state_queue_init(struct state *st); /* the lists and trees of an empty 
 
 bool hqi_state_queue_reserve(struct state *st, uint64_t pieces); /* at least so many spare ones; false: no memory */
 void hqi_state_queue_trim(struct state *st, uint32_t keep);      /* frees spare ones beyond `keep` */
-struct piece *hqi_state_queue_take(struct state *st);            /* a spare one, uninitialised but for nothing linked */
-void hqi_state_queue_give(struct state *st, struct piece *p);    /* linked nowhere; becomes spare or is freed */
+
+/* About 1 MB: several ticks of hand-outs go round without malloc. */
+#define QUEUE_SPARE_KEPT 8192u
+
+/* A spare one, uninitialised but for nothing linked. */
+static inline struct piece *hqi_state_queue_take(struct state *st)
+{
+    struct list *node = list_pop_front(&st->spare);
+    st->n_spare--;
+    return hqi_container(node, struct piece, in_worker);
+}
+
+/* Linked nowhere; becomes spare or is freed. */
+static inline void hqi_state_queue_give(struct state *st, struct piece *p)
+{
+    if (st->n_spare >= QUEUE_SPARE_KEPT) {
+        hqi_base_alloc_free(st->alloc, p);
+        return;
+    }
+    list_push_front(&st->spare, &p->in_worker); /* the warmest is used first */
+    st->n_spare++;
+}
 
 /* ---- levels ---- */
 

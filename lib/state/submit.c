@@ -111,18 +111,6 @@ bool hqi_state_submit_reserve_chunks(const struct state *st, struct submit *s, s
     return true;
 }
 
-void hqi_state_submit_write(struct submit *s, uint32_t ordinal, uint8_t from, const struct column *to)
-{
-    struct chunk *c = hqi_state_submit_chunk(s, ordinal);
-    c->tasks[ordinal % CHUNK_TASKS] = *to;
-    c->counts[from]--;
-    c->counts[to->state]++;
-    s->counts[from]--;
-    s->counts[to->state]++;
-    s->job->counts[from]--;
-    s->job->counts[to->state]++;
-}
-
 /* ---- exceptions ---- */
 
 struct exception *hqi_state_submit_exception(const struct submit *s, uint32_t ordinal)

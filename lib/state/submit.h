@@ -46,6 +46,16 @@ static inline struct chunk *hqi_state_submit_chunk(const struct submit *s, uint3
 }
 
 /* Writes the column of a task that was handed out, and counts the change everywhere; `from` is its state so far. */
-void hqi_state_submit_write(struct submit *s, uint32_t ordinal, uint8_t from, const struct column *to);
+static inline void hqi_state_submit_write(struct submit *s, uint32_t ordinal, uint8_t from, const struct column *to)
+{
+    struct chunk *c = hqi_state_submit_chunk(s, ordinal);
+    c->tasks[ordinal % CHUNK_TASKS] = *to;
+    c->counts[from]--;
+    c->counts[to->state]++;
+    s->counts[from]--;
+    s->counts[to->state]++;
+    s->job->counts[from]--;
+    s->job->counts[to->state]++;
+}
 
 #endif
