@@ -13,7 +13,7 @@ bool hqi_state_queue_reserve(struct state *st, uint64_t pieces); /* at least so 
 void hqi_state_queue_trim(struct state *st, uint32_t keep);      /* frees spare ones beyond `keep` */
 
 /* About 1 MB: several ticks of hand-outs go round without malloc. */
-#define QUEUE_SPARE_KEPT 8192u
+#define QUEUE_SPARE_KEPT 12288u
 
 /* A spare one, uninitialised but for nothing linked. */
 static inline struct piece *hqi_state_queue_take(struct state *st)

@@ -40,18 +40,23 @@ struct level;
 
 /* ---- tasks ---- */
 
-/* Waiting: `count` tasks in a level's tree. Handed out: one task, in its worker's list and the map of attempts. */
+/* Waiting: `count` tasks in a level's tree. Handed out: one task, in its worker's list and the map of attempts. Spare: in a list. A
+ * busy server touches each many times a second: what only one of these uses shares its place with what others use. */
 struct piece {
     struct map_node by_task;  /* attempts: key = submit << 32 | ordinal */
-    struct tree_node in_level; /* waiting: by (job, submit, first) */
-    struct list in_worker;    /* handed out: in hand-out order */
+    union {
+        struct tree_node in_level; /* waiting: by (job, submit, first) */
+        struct {
+            struct list in_worker; /* handed out: in hand-out order; or spare */
+            uint64_t start_ms;     /* when `started` */
+        };
+    };
     struct submit *submit;    /* borrowed */
     struct worker *worker;    /* borrowed; NULL while waiting */
     uint32_t first, count;
     uint32_t instance; /* of the next attempt (waiting), or of this one */
     uint32_t least;    /* handed out: the next attempt has at least this instance; more than one above only if adopted */
     uint32_t crashes;
-    uint64_t start_ms; /* when `started` */
     uint8_t variant;
     bool booked;     /* its request is subtracted from worker->free */
     bool started;    /* the worker has reported it running */

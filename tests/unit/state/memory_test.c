@@ -178,7 +178,7 @@ static void spare_pieces_are_bounded(void **unused)
     assert_in_range(c.bytes - before, 500000 * sizeof(struct piece), 500000 * (sizeof(struct piece) + 64));
     world_do(&w, world_tasks(&w, FACT_RETURN, 1, 1, 0, (struct ord_range){0, 500000}, false));
     assert_int_equal(w.st->submits[1]->level->waiting, 500000);
-    assert_in_range(w.st->n_spare, 1, 10000);
+    assert_in_range(w.st->n_spare, 1, 13000);
     close_counted(&w, &c);
 }
 
