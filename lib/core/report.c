@@ -45,10 +45,15 @@ int hqi_core_on_worker_join(struct core *c, const struct now *now, struct worker
 
 /* ---- rows ---- */
 
-static struct piece *held(const struct core *c, hq_worker_id w, uint32_t submit, uint32_t instance, uint32_t ordinal)
+static struct attempt_walk walk_of(const struct core *c, hq_worker_id w)
 {
-    struct piece *p = hqi_state_attempt(c->state, submit, ordinal);
-    return p && p->worker->id.n == w.n && p->instance == instance ? p : NULL;
+    return hqi_state_walk(hqi_state_worker(c->state, w));
+}
+
+static struct piece *held(const struct core *c, struct attempt_walk *k, uint32_t submit, uint32_t instance, uint32_t ordinal)
+{
+    struct piece *p = hqi_state_walk_to(c->state, k, submit, ordinal);
+    return p && p->instance == instance ? p : NULL;
 }
 
 static uint64_t start_of(const struct piece *p, const struct now *now, uint64_t age_ms)
@@ -63,11 +68,12 @@ static bool filter_started(struct core *c, const struct now *now, hq_worker_id w
     uint32_t *ordinals = hqi_base_arena_get(&c->tick, (r->n + 1u) * sizeof *ordinals);
     uint64_t *start = hqi_base_arena_get(&c->tick, (r->n + 1u) * sizeof *start);
     uint8_t *variant = hqi_base_arena_zero(&c->tick, r->n + 1u, 1);
+    struct attempt_walk walk = walk_of(c, w);
     uint32_t n = 0;
     if (!ordinals || !start || !variant)
         return false;
     for (uint32_t i = 0; i < r->n; i++) {
-        struct piece *p = held(c, w, r->submit, r->instance, r->ordinals[i]);
+        struct piece *p = held(c, &walk, r->submit, r->instance, r->ordinals[i]);
         if (!p || p->started)
             continue;
         ordinals[n] = r->ordinals[i];
@@ -144,12 +150,13 @@ static bool filter_ended(struct core *c, const struct now *now, hq_worker_id w, 
                          const struct end_group *before, uint32_t n_before, struct end_group *g)
 {
     uint64_t failures = failures_left(c, r->submit, before, n_before);
+    struct attempt_walk walk = walk_of(c, w);
     struct end_rows v;
     uint32_t n = 0, n_texts = 0, t = 0;
     if (!end_rows_get(c, r, &v))
         return false;
     for (uint32_t i = 0; i < r->n; i++) {
-        struct piece *p = held(c, w, r->submit, r->instance, r->ordinals[i]);
+        struct piece *p = held(c, &walk, r->submit, r->instance, r->ordinals[i]);
         while (t < r->n_texts && r->texts[t].row < i)
             t++;
         if (!p || (r->code[i] != 0 && failures == 0))
@@ -192,12 +199,12 @@ static bool batch_get(struct core *c, struct batch *b, uint32_t rows, uint32_t j
     return b->facts && b->failures && b->jobs && b->dealt.attempts;
 }
 
-static void batch_count(struct batch *b, const struct piece *p, bool fails)
+static void batch_count(struct batch *b, const struct submit *s, uint32_t ordinal, bool fails)
 {
-    hq_job_id job = p->submit->job->id;
-    b->dealt.attempts[b->dealt.n++] = (uint64_t)p->submit->id << 32 | p->first;
+    b->dealt.attempts[b->dealt.n++] = (uint64_t)s->id << 32 | ordinal;
     if (!fails)
         return;
+    hq_job_id job = s->job->id;
     if (b->n_jobs == 0 || b->jobs[b->n_jobs - 1].n != job.n) { /* a job may come twice: see batch_failures */
         b->jobs[b->n_jobs] = job;
         b->failures[b->n_jobs++] = 0;
@@ -250,9 +257,11 @@ static int batch_commit(struct core *c, struct batch *b, uint64_t utc_ms, hq_err
 
 static void count_ended(struct core *c, struct batch *b, const struct end_group *v, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
+        const struct submit *s = hqi_state_submit(c->state, v[i].submit);
         for (uint32_t k = 0; k < v[i].n; k++)
-            batch_count(b, hqi_state_attempt(c->state, v[i].submit, v[i].ordinals[k]), v[i].code[k] != 0);
+            batch_count(b, s, v[i].ordinals[k], v[i].code[k] != 0);
+    }
 }
 
 static int report_ended(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err)
@@ -304,12 +313,13 @@ static int filter_group(struct core *c, hq_worker_id w, const struct task_group 
     if (ret < 0)
         return ret;
     struct ord_range *v = hqi_base_arena_get(&c->tick, (room + 1u) * sizeof *v);
+    struct attempt_walk walk = walk_of(c, w);
     if (!v)
         return hqi_base_error_nomem(err, "core");
     for (uint32_t i = 0; i < r->n_ranges; i++)
         for (uint32_t k = 0; k < r->ranges[i].count; k++) {
             uint32_t o = r->ranges[i].first + k;
-            const struct piece *p = held(c, w, r->submit, r->instance, o);
+            const struct piece *p = held(c, &walk, r->submit, r->instance, o);
             if (!p || (p->started && !started_too) || o < k)
                 continue;
             if (n && v[n - 1].first + v[n - 1].count == o)
@@ -369,7 +379,7 @@ static void count_crashed(struct core *c, struct batch *b, const struct fact *f)
         for (uint32_t k = 0; k < g->n_ranges; k++)
             for (uint32_t o = 0; o < g->ranges[k].count; o++) {
                 const struct piece *p = hqi_state_attempt(c->state, g->submit, g->ranges[k].first + o);
-                batch_count(b, p, hqi_state_crash_fails(p, HQ_WORKER_CONNECTION_LOST));
+                batch_count(b, p->submit, p->first, hqi_state_crash_fails(p, HQ_WORKER_CONNECTION_LOST));
             }
     }
 }
@@ -475,7 +485,7 @@ static bool make_loss(struct core *c, const struct worker *w, const struct fact 
     b->facts[0] = *loss;
     list_for(it, &w->active) {
         const struct piece *p = hqi_container(it, struct piece, in_worker);
-        batch_count(b, p, hqi_state_crash_fails(p, counts_as));
+        batch_count(b, p->submit, p->first, hqi_state_crash_fails(p, counts_as));
     }
     return batch_abort(c, b, loss->utc_ms);
 }
