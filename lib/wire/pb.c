@@ -18,17 +18,89 @@ void hqi_wire_pb_encode_init(struct encode *e, const struct buf *out)
     e->failed = false;
 }
 
-void hqi_wire_pb_encode_finish(struct encode *e, const void *message, struct buf *out)
+/* `room`: of what it may take at most. */
+static void finish(struct encode *e, const void *message, size_t room, struct buf *out)
 {
-    size_t n = e->failed || !message ? 0 : protobuf_c_message_get_packed_size(message);
-    if (e->failed || !message || n > INT32_MAX) /* protobuf ends at 2 GiB */
+    if (e->failed || !message || room > INT32_MAX) /* protobuf ends at 2 GiB */
         out->failed = true;
-    else if (hqi_base_buf_reserve(out, n)) {
+    else if (hqi_base_buf_reserve(out, room)) {
         out->n += protobuf_c_message_pack(message, (uint8_t *)out->p + out->n);
         out->p[out->n] = '\0';
     }
     hqi_base_arena_fini(&e->mem);
 }
+
+void hqi_wire_pb_encode_finish(struct encode *e, const void *message, struct buf *out)
+{
+    finish(e, message, e->failed || !message ? 0 : protobuf_c_message_get_packed_size(message), out);
+}
+
+/* ---- sizes without a look at each value ---- */
+
+#define TAG_MOST 5u
+#define NUMBER_MOST 10u   /* of any number, lengths too */
+#define ROOM_MOST (1u << 20) /* beyond it a buffer is as large as it has to be */
+
+static size_t message_most(const ProtobufCMessage *m);
+
+/* What is at `p`, without its tag. Numbers and what may be missing: as large as can be. */
+static size_t value_most(ProtobufCType type, const void *p)
+{
+    if (type == PROTOBUF_C_TYPE_STRING) {
+        const char *s = *(char *const *)p;
+        return NUMBER_MOST + (s ? strlen(s) : 0);
+    }
+    if (type == PROTOBUF_C_TYPE_BYTES)
+        return NUMBER_MOST + ((const ProtobufCBinaryData *)p)->len;
+    if (type == PROTOBUF_C_TYPE_MESSAGE) {
+        const ProtobufCMessage *m = *(ProtobufCMessage *const *)p;
+        return NUMBER_MOST + (m ? message_most(m) : 0);
+    }
+    return NUMBER_MOST;
+}
+
+static size_t list_most(ProtobufCType type, const char *items, size_t n, bool packed)
+{
+    size_t sum = 0, size = type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : sizeof(void *);
+    if (type != PROTOBUF_C_TYPE_STRING && type != PROTOBUF_C_TYPE_BYTES && type != PROTOBUF_C_TYPE_MESSAGE)
+        return TAG_MOST + NUMBER_MOST + n * (packed ? NUMBER_MOST : TAG_MOST + NUMBER_MOST);
+    for (size_t i = 0; i < n; i++)
+        sum += TAG_MOST + value_most(type, items + i * size);
+    return sum;
+}
+
+static size_t field_most(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    const char *p = (const char *)m + f->offset, *quantifier = (const char *)m + f->quantifier_offset;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t n = *(const size_t *)quantifier;
+        return n ? list_most(f->type, *(char *const *)p, n, f->flags & PROTOBUF_C_FIELD_FLAG_PACKED) : 0;
+    }
+    if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF && *(const uint32_t *)quantifier != f->id)
+        return 0; /* the member is another's */
+    return TAG_MOST + value_most(f->type, p);
+}
+
+static size_t message_most(const ProtobufCMessage *m)
+{
+    size_t sum = 0;
+    for (unsigned i = 0; i < m->descriptor->n_fields; i++)
+        sum += field_most(m, &m->descriptor->fields[i]);
+    return sum;
+}
+
+size_t hqi_wire_pb_room(const void *message)
+{
+    size_t most = message_most(message);
+    return most < ROOM_MOST ? most : protobuf_c_message_get_packed_size(message);
+}
+
+void hqi_wire_pb_encode_finish_kept(struct encode *e, const void *message, struct buf *out)
+{
+    finish(e, message, e->failed || !message ? 0 : hqi_wire_pb_room(message), out);
+}
+
+/* ---- making ---- */
 
 static void *encode_get(struct encode *e, size_t n, size_t size)
 {

@@ -402,7 +402,7 @@ void hqi_wire_record_encode(const struct fact *facts, uint32_t n, struct buf *ou
         pb.facts[i]->body_case = (Hqcore__Fact__BodyCase)facts[i].kind;
         shapes[facts[i].kind].make(&e, pb.facts[i], &facts[i]);
     }
-    hqi_wire_pb_encode_finish(&e, &pb, out);
+    hqi_wire_pb_encode_finish_kept(&e, &pb, out);
 }
 
 static bool read_fact(struct decode *d, const Hqcore__Fact *in, struct fact *f)

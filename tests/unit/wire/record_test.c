@@ -2,6 +2,9 @@
 /* record_test.c - facts as a journal stores them: round trips, sizes, kinds of later versions, hostile bytes. */
 #include "same.h"
 
+#include "wire/pb.h"
+#include "wire/record.pb-c.h"
+
 #define ROUNDS 60
 #define HOSTILE_ROUNDS 3
 
@@ -145,12 +148,22 @@ static void same_fact(const struct fact *a, const struct fact *b)
     }
 }
 
+/* No record takes more room than it is given. */
+static void fits(struct sample *s, struct bytes record)
+{
+    struct decode d = {.mem = s->mem};
+    const void *m = hqi_wire_pb_unpack(&d, &hqcore__record__descriptor, record, SIZE_MAX);
+    assert_non_null(m);
+    assert_in_range(hqi_wire_pb_room(m), record.n, 64 * record.n);
+}
+
 static void round_trip(struct sample *s, struct buf *out)
 {
     uint32_t n, n_back;
     struct fact *a = sample_facts(s, &n), *b;
     hqi_base_buf_clear(out);
     hqi_wire_record_encode(a, n, out);
+    fits(s, hqi_base_buf_bytes(out));
     assert_int_equal(
         hqi_wire_record_decode(&b, &n_back, hqi_base_buf_bytes(out), &hqi_base_alloc_libc, s->mem, NULL),
         HQ_OK);
@@ -265,6 +278,7 @@ static void a_batch_of_ends_is_small(void **state)
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     hqi_wire_record_encode(&f, 1, &out);
     assert_in_range(out.n, 3 * N, 3 * N + 64);
+    assert_in_range(out.room, out.n, 40 * N); /* is not measured, but does not get out of hand */
     hqi_base_buf_fini(&out);
 }
 
