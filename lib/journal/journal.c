@@ -496,12 +496,16 @@ int hqi_journal_journal_append(struct journal *j, uint64_t position, struct byte
     if (b)
         put_frame(b, position, record);
     j->last = b ? position : j->last;
-    pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->mutex);
     if (!b)
         return hqi_base_error_nomem(err, where);
     atomic_fetch_add(&j->appended, need);
     return HQ_OK;
+}
+
+void hqi_journal_journal_push(struct journal *j)
+{
+    pthread_cond_signal(&j->work); /* the queue changed under the mutex: a thread that did not see it waits by now */
 }
 
 /* ---- how far it is ---- */

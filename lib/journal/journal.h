@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* journal.h - the journal of one server: a file that only grows, written by one thread.
  *
- *     open -> next, next, ... -> start -> append, append, ... -> stop -> free
+ *     open -> next, next, ... -> start -> append, append, push, ... -> stop -> free
  *
  * Promise, to the server: what synced() covers survives the loss of the node, what written() covers survives `kill -9`;
  * the file holds, at any instant, a prefix of the records that were appended, each whole. A record that was
@@ -76,6 +76,9 @@ int hqi_journal_journal_start(struct journal *j, const char *uid, hq_error *err)
 /* Queues a copy; never blocks. `position` is not lower than any before. HQ_ENOMEM, HQ_ELIMIT (above JOURNAL_MAX_BYTES, or
  * a record of 2 GiB or more): nothing was queued, and what the record says must not be applied. */
 int hqi_journal_journal_append(struct journal *j, uint64_t position, struct bytes record, hq_error *err);
+/* What was appended is written now. Waking the thread may cost more than the writing: so once for all records that come
+ * together. Without it they wait until the thread has something else to do; what is synced is written. */
+void hqi_journal_journal_push(struct journal *j);
 
 /* All facts up to here are written (write(2) returned), or synced. At first: the position of the last record read. */
 uint64_t hqi_journal_journal_written(const struct journal *j);

@@ -84,6 +84,15 @@ int hqi_server_durable_settle(struct hq_server *s, hq_error *err)
 
 /* ---- recording ---- */
 
+/* What a report changes and what is handed out for it are written together: when the core has run, which it does after all inputs. */
+static void expect_push(struct hq_server *s)
+{
+    if (s->unpushed)
+        return;
+    s->unpushed = true;
+    hqi_server_wake_core(s);
+}
+
 int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n)
 {
     struct hq_server *s = user;
@@ -95,11 +104,21 @@ int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact
     if (s->record.failed)
         return HQ_ENOMEM;
     int r = hqi_journal_journal_append(s->journal, position + n - 1, hqi_base_buf_bytes(&s->record), &err);
-    if (r >= 0)
+    if (r >= 0) {
+        expect_push(s);
         return HQ_OK;
+    }
     if (!s->failing)
         hqi_base_log_write(s->log, LOG_ERROR, where, "%s", err.text);
     return HQ_ENOMEM; /* whoever caused it tries again later */
+}
+
+void hqi_server_durable_push(struct hq_server *s)
+{
+    if (!s->unpushed)
+        return;
+    s->unpushed = false;
+    hqi_journal_journal_push(s->journal);
 }
 
 /* ---- what is safe ---- */

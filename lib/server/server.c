@@ -45,6 +45,7 @@ void hqi_server_run_core(struct hq_server *s)
         hqi_loop_timer_clear(s->loop, &s->tick);
     else
         hqi_loop_timer_set(s->loop, &s->tick, at);
+    hqi_server_durable_push(s);
     hqi_server_stop_look(s);
 }
 

@@ -66,6 +66,7 @@ struct hq_server {
     struct loop_source progress; /* of the journal */
     struct buf record;          /* one batch of facts in the making */
     uint64_t wanted;            /* position up to which syncing was asked for */
+    bool unpushed;              /* records were appended, and the journal's thread was not woken */
     bool restored, failing;     /* from a journal that there was; it cannot be written now */
     char refusal[300];          /* why commands are refused */
     uint32_t n_readers;         /* clients that read the journal */
@@ -162,6 +163,7 @@ void hqi_server_durable_init(struct hq_server *s);
 int hqi_server_durable_open(struct hq_server *s, const hq_server_options *o, hq_error *err); /* restores into the core */
 int hqi_server_durable_settle(struct hq_server *s, hq_error *err); /* before it listens: its epoch is safe */
 int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact *facts, uint32_t n);
+void hqi_server_durable_push(struct hq_server *s); /* the records of this round may be written */
 bool hqi_server_durable_is_safe(const struct hq_server *s, const struct safety *need);
 void hqi_server_durable_want(struct hq_server *s, const struct safety *need); /* as soon as may be */
 const char *hqi_server_durable_refusal(struct hq_server *s); /* why nothing may be changed now; NULL: it may */

@@ -111,6 +111,7 @@ static void append(struct bench *b, const struct story *s, uint32_t from, uint32
 {
     for (uint32_t i = from; i < to; i++)
         assert_int_equal(hqi_journal_journal_append(b->j, s->records[i].position, s->records[i].bytes, NULL), HQ_OK);
+    hqi_journal_journal_push(b->j);
 }
 
 static void expect_restored(struct bench *b, uint64_t digest)

@@ -71,11 +71,17 @@ static void start(struct bench *b)
         fail_msg("%s", err.text);
 }
 
-static void append(struct bench *b, uint64_t position)
+static void queue(struct bench *b, uint64_t position)
 {
     char text[64];
     int n = snprintf(text, sizeof text, "record %u", (unsigned)position);
     assert_int_equal(hqi_journal_journal_append(b->j, position, (struct bytes){text, (size_t)n}, NULL), HQ_OK);
+}
+
+static void append(struct bench *b, uint64_t position)
+{
+    queue(b, position);
+    hqi_journal_journal_push(b->j);
 }
 
 /* Waits for the thread to say that something changed, until `done` says that it is enough. */
@@ -158,6 +164,29 @@ static void written_synced_and_read_again(void **unused)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void what_nobody_pushed_is_not_forgotten(void **unused)
+{
+    struct bench b;
+    set_up(&b);
+    open_and_read(&b);
+    start(&b);
+    queue(&b, 1);
+    assert_int_equal(hqi_journal_journal_flush(b.j, NULL), HQ_OK);
+    assert_int_equal(hqi_journal_journal_synced(b.j), 1);
+    queue(&b, 2);
+    queue(&b, 3);
+    hqi_journal_journal_push(b.j);
+    wait_for(&b, is_written, 3);
+    queue(&b, 4);
+    hqi_journal_journal_want_sync(b.j);
+    wait_for(&b, is_synced, 4);
+    queue(&b, 5);
+    end(&b);
+    set_up(&b);
+    assert_int_equal(open_and_read(&b), 5);
+    end(&b);
 }
 
 static void progress_is_synced_within_the_flush_period(void **unused)
@@ -461,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(written_synced_and_read_again, enter, leave),
+        cmocka_unit_test_setup_teardown(what_nobody_pushed_is_not_forgotten, enter, leave),
         cmocka_unit_test_setup_teardown(progress_is_synced_within_the_flush_period, enter, leave),
         cmocka_unit_test_setup_teardown(a_torn_tail_is_reported_and_cut, enter, leave),
         cmocka_unit_test_setup_teardown(what_is_no_journal_is_refused, enter, leave),
