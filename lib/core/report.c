@@ -188,7 +188,7 @@ struct batch {
     struct dealt dealt;   /* what the first fact ends */
 };
 
-/* Room for `rows` attempts of at most `jobs` jobs. */
+/* Room for `rows` attempts that change their job at most `jobs` times; those of one group never do. */
 static bool batch_get(struct core *c, struct batch *b, uint32_t rows, uint32_t jobs)
 {
     *b = (struct batch){.n = 1};
@@ -275,7 +275,7 @@ static int report_ended(struct core *c, const struct now *now, hq_worker_id w, c
         rows += v[n].n;
         n += v[n].n > 0;
     }
-    if (!v || !batch_get(c, &b, rows, rows))
+    if (!v || !batch_get(c, &b, rows, n))
         return hqi_base_error_nomem(err, "core");
     if (n == 0)
         return HQ_OK;
@@ -426,8 +426,7 @@ static int report_crashed(struct core *c, const struct now *now, hq_worker_id w,
     ret = start_crashed(c, &f, err);
     if (ret < 0)
         return ret;
-    uint32_t rows = count_tasks(&f);
-    if (!batch_get(c, &b, rows, rows))
+    if (!batch_get(c, &b, count_tasks(&f), f.u.tasks.n_groups))
         return hqi_base_error_nomem(err, "core");
     count_crashed(c, &b, &f);
     b.facts[0] = f;
