@@ -100,7 +100,7 @@ int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact
     if (!s->journal)
         return HQ_OK;
     hqi_base_buf_clear(&s->record);
-    hqi_wire_record_encode(facts, n, &s->record);
+    hqi_wire_record_encode_in(&s->making, facts, n, &s->record);
     if (s->record.failed)
         return HQ_ENOMEM;
     int r = hqi_journal_journal_append(s->journal, position + n - 1, hqi_base_buf_bytes(&s->record), &err);
@@ -201,6 +201,7 @@ void hqi_server_durable_init(struct hq_server *s)
 {
     s->progress = (struct loop_source){.fd = -1, .ready = has_progress, .run = on_progress};
     hqi_base_buf_init(&s->record, s->alloc);
+    hqi_base_arena_init(&s->making, s->alloc);
 }
 
 void hqi_server_durable_stop(struct hq_server *s)
@@ -219,4 +220,5 @@ void hqi_server_durable_fini(struct hq_server *s, bool forked)
         hqi_journal_journal_free(s->journal);
     s->journal = NULL;
     hqi_base_buf_fini(&s->record);
+    hqi_base_arena_fini(&s->making);
 }

@@ -64,7 +64,8 @@ struct hq_server {
     struct list holding;        /* of struct held_frames: peers that wait for the disk */
     struct journal *journal;    /* owned; NULL: none */
     struct loop_source progress; /* of the journal */
-    struct buf record;          /* one batch of facts in the making */
+    struct buf record;          /* one batch of facts in the making, */
+    struct arena making;        /* and what that takes besides */
     uint64_t wanted;            /* position up to which syncing was asked for */
     bool unpushed;              /* records were appended, and the journal's thread was not woken */
     bool restored, failing;     /* from a journal that there was; it cannot be written now */

@@ -27,12 +27,12 @@ static void finish(struct encode *e, const void *message, size_t room, struct bu
         out->n += protobuf_c_message_pack(message, (uint8_t *)out->p + out->n);
         out->p[out->n] = '\0';
     }
-    hqi_base_arena_fini(&e->mem);
 }
 
 void hqi_wire_pb_encode_finish(struct encode *e, const void *message, struct buf *out)
 {
     finish(e, message, e->failed || !message ? 0 : protobuf_c_message_get_packed_size(message), out);
+    hqi_base_arena_fini(&e->mem);
 }
 
 /* ---- sizes without a look at each value ---- */
@@ -95,9 +95,17 @@ size_t hqi_wire_pb_room(const void *message)
     return most < ROOM_MOST ? most : protobuf_c_message_get_packed_size(message);
 }
 
-void hqi_wire_pb_encode_finish_kept(struct encode *e, const void *message, struct buf *out)
+void hqi_wire_pb_encode_init_kept(struct encode *e, struct arena *mem)
+{
+    hqi_base_arena_clear(mem);
+    e->mem = *mem;
+    e->failed = false;
+}
+
+void hqi_wire_pb_encode_finish_kept(struct encode *e, const void *message, struct arena *mem, struct buf *out)
 {
     finish(e, message, e->failed || !message ? 0 : hqi_wire_pb_room(message), out);
+    *mem = e->mem;
 }
 
 /* ---- making ---- */

@@ -33,8 +33,10 @@ struct encode {
 void hqi_wire_pb_encode_init(struct encode *e, const struct buf *out);
 /* Packs `message` unless something failed before (then `out` is marked as failed), and frees what was made. */
 void hqi_wire_pb_encode_finish(struct encode *e, const void *message, struct buf *out);
-/* The same for an `out` that is kept for the next one: it gets room() bytes, which are found without a look at each number. */
-void hqi_wire_pb_encode_finish_kept(struct encode *e, const void *message, struct buf *out);
+/* The same for whoever encodes again and again: `mem` is kept from one to the next, and so is `out`, which gets room() bytes: they are
+ * found without a look at each number. */
+void hqi_wire_pb_encode_init_kept(struct encode *e, struct arena *mem);
+void hqi_wire_pb_encode_finish_kept(struct encode *e, const void *message, struct arena *mem, struct buf *out);
 size_t hqi_wire_pb_room(const void *message); /* at least what it takes when packed; from 1 MiB on just that */
 void *hqi_wire_pb_message(struct encode *e, const ProtobufCMessageDescriptor *d); /* NULL: failed */
 void *hqi_wire_pb_array(struct encode *e, size_t n, size_t size); /* uninitialised; NULL: failed, or n is 0 */

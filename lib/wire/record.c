@@ -389,10 +389,10 @@ static const struct {
 
 /* ---- records ---- */
 
-void hqi_wire_record_encode(const struct fact *facts, uint32_t n, struct buf *out)
+void hqi_wire_record_encode_in(struct arena *mem, const struct fact *facts, uint32_t n, struct buf *out)
 {
     struct encode e;
-    hqi_wire_pb_encode_init(&e, out);
+    hqi_wire_pb_encode_init_kept(&e, mem);
     Hqcore__Record pb = HQCORE__RECORD__INIT;
     pb.n_facts = n;
     pb.facts = hqi_wire_pb_list(&e, &hqcore__fact__descriptor, n);
@@ -402,7 +402,15 @@ void hqi_wire_record_encode(const struct fact *facts, uint32_t n, struct buf *ou
         pb.facts[i]->body_case = (Hqcore__Fact__BodyCase)facts[i].kind;
         shapes[facts[i].kind].make(&e, pb.facts[i], &facts[i]);
     }
-    hqi_wire_pb_encode_finish_kept(&e, &pb, out);
+    hqi_wire_pb_encode_finish_kept(&e, &pb, mem, out);
+}
+
+void hqi_wire_record_encode(const struct fact *facts, uint32_t n, struct buf *out)
+{
+    struct arena mem;
+    hqi_base_arena_init(&mem, out->alloc);
+    hqi_wire_record_encode_in(&mem, facts, n, out);
+    hqi_base_arena_fini(&mem);
 }
 
 static bool read_fact(struct decode *d, const Hqcore__Fact *in, struct fact *f)

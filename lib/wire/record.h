@@ -9,6 +9,8 @@
 #include "model/fact.h"
 
 void hqi_wire_record_encode(const struct fact *facts, uint32_t n, struct buf *out);
+/* The same, with memory that is kept from one record to the next; what it held is forgotten. */
+void hqi_wire_record_encode_in(struct arena *mem, const struct fact *facts, uint32_t n, struct buf *out);
 /* An unknown kind of fact is HQ_EVERSION, unknown fields are ignored. Specs and configs are heap objects (allocator
  * `a`) that apply() takes; all else lives in `mem`. */
 int hqi_wire_record_decode(struct fact **facts, uint32_t *n, struct bytes in, const struct alloc *a,

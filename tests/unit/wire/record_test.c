@@ -261,6 +261,32 @@ static void overlapping_ids_are_refused(void **state)
     hqi_base_arena_fini(&mem);
 }
 
+static void kept_memory_makes_the_same_records(void **state)
+{
+    struct arena mem, kept;
+    struct buf once, again;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    hqi_base_arena_init(&kept, &hqi_base_alloc_libc);
+    hqi_base_buf_init(&once, &hqi_base_alloc_libc);
+    hqi_base_buf_init(&again, &hqi_base_alloc_libc);
+    for (uint32_t seed = 1; seed <= ROUNDS; seed++) {
+        struct sample s = {seed, &mem};
+        uint32_t n;
+        struct fact *v = sample_facts(&s, &n);
+        hqi_base_buf_clear(&once);
+        hqi_base_buf_clear(&again);
+        hqi_wire_record_encode(v, n, &once);
+        hqi_wire_record_encode_in(&kept, v, n, &again);
+        assert_int_equal(once.n, again.n);
+        assert_memory_equal(once.p, again.p, once.n);
+        hqi_base_arena_clear(&mem);
+    }
+    hqi_base_buf_fini(&once);
+    hqi_base_buf_fini(&again);
+    hqi_base_arena_fini(&kept);
+    hqi_base_arena_fini(&mem);
+}
+
 static void a_batch_of_ends_is_small(void **state)
 {
     enum { N = 4000 };
@@ -289,6 +315,7 @@ int main(void)
         cmocka_unit_test(the_empty_record),
         cmocka_unit_test(unknown_kinds),
         cmocka_unit_test(overlapping_ids_are_refused),
+        cmocka_unit_test(kept_memory_makes_the_same_records),
         cmocka_unit_test(a_batch_of_ends_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
