@@ -22,7 +22,7 @@ void hqi_journal_tail_close(struct tail *t)
     t->fd = -1;
 }
 
-static int read_all(const struct tail *t, uint64_t offset, char *p, size_t n, hq_error *err)
+static int read_at(const struct tail *t, uint64_t offset, char *p, size_t n, hq_error *err)
 {
     for (size_t done = 0; done < n;) {
         ssize_t got = t->io->pread(t->io->user, t->fd, p + done, n - done, offset + done);
@@ -43,7 +43,7 @@ static int open_file(struct tail *t, const char *path, hq_error *err)
     t->fd = t->io->open(t->io->user, path, O_RDONLY);
     if (t->fd < 0)
         return hqi_journal_io_error(err, errno, "the journal `%.140s` cannot be opened", path);
-    int r = read_all(t, 0, head, sizeof head, err);
+    int r = read_at(t, 0, head, sizeof head, err);
     if (r >= 0)
         r = hqi_journal_frame_get_header(&h, (struct bytes){head, sizeof head}, err);
     if (r < 0)
@@ -64,13 +64,11 @@ static int readable(const struct tail *t, struct journal *j, uint64_t *ret, bool
     return HQ_OK;
 }
 
-int hqi_journal_tail_read(struct tail *t, struct journal *j, struct journal_place *at, char *p, size_t room, struct bytes *ret,
-                          hq_error *err)
+int hqi_journal_tail_look(struct tail *t, struct journal *j, struct journal_place *at, uint64_t *ret, hq_error *err)
 {
     bool current = false;
     uint64_t end = 0;
     int r = HQ_OK;
-    *ret = (struct bytes){p, 0};
     if (t->fd < 0 || at->offset == 0 || at->file != t->file)
         r = open_file(t, hqi_journal_journal_path(j), err);
     for (int files = 0; r >= 0; files++) {
@@ -86,6 +84,11 @@ int hqi_journal_tail_read(struct tail *t, struct journal *j, struct journal_plac
     if (at->offset > end)
         return hqi_base_error_set(err, HQ_EJOURNAL, where, "byte %llu of the journal is asked for, and it has %llu",
                                   (unsigned long long)at->offset, (unsigned long long)end);
-    ret->n = end - at->offset < room ? (size_t)(end - at->offset) : room;
-    return read_all(t, at->offset, p, ret->n, err);
+    *ret = end - at->offset;
+    return HQ_OK;
+}
+
+int hqi_journal_tail_read(const struct tail *t, const struct journal_place *at, char *p, size_t n, hq_error *err)
+{
+    return read_at(t, at->offset, p, n, err);
 }

@@ -7,7 +7,6 @@
 #ifndef HQI_JOURNAL_TAIL_H
 #define HQI_JOURNAL_TAIL_H
 
-#include "base/bytes.h"
 #include "journal/journal.h"
 
 struct tail {
@@ -19,10 +18,10 @@ struct tail {
 void hqi_journal_tail_init(struct tail *t, const struct journal_io *io);
 void hqi_journal_tail_close(struct tail *t); /* as it was after init */
 
-/* What follows `at`, at most `room` bytes, in *ret; n 0: nothing. *at becomes where they begin, which is another file's first frame
- * where that has taken the place of the one that was read. HQ_EJOURNAL: it cannot be read, or never was so long. Blocks on the
- * disk, for what the page cache has not. */
-int hqi_journal_tail_read(struct tail *t, struct journal *j, struct journal_place *at, char *p, size_t room, struct bytes *ret,
-                          hq_error *err);
+/* How many bytes follow `at`; 0: nothing. *at becomes where they begin, which is another file's first frame where that has taken the
+ * place of the one that was read. HQ_EJOURNAL: it cannot be read, or never was so long. */
+int hqi_journal_tail_look(struct tail *t, struct journal *j, struct journal_place *at, uint64_t *ret, hq_error *err);
+/* Then, n bytes of them. Blocks on the disk, for what the page cache has not. HQ_EJOURNAL. */
+int hqi_journal_tail_read(const struct tail *t, const struct journal_place *at, char *p, size_t n, hq_error *err);
 
 #endif

@@ -42,21 +42,30 @@ static int count(struct hq_server *s, struct journal_reader *r, hq_error *err)
     return HQ_OK;
 }
 
+/* The page that follows, in *page, which becomes the caller's; NULL: nothing does. */
+static int read_page(struct hq_server *s, struct journal_reader *r, char **page, struct bytes *ret, hq_error *err)
+{
+    uint64_t n;
+    int code = hqi_journal_tail_look(&r->tail, s->journal, &r->at, &n, err);
+    *page = NULL;
+    *ret = (struct bytes){NULL, 0};
+    if (code < 0 || n == 0)
+        return code;
+    *ret = (struct bytes){NULL, n < HQI_JOURNAL_PAGE ? (size_t)n : HQI_JOURNAL_PAGE};
+    ret->p = *page = hqi_base_alloc_get(s->alloc, ret->n);
+    return *page ? hqi_journal_tail_read(&r->tail, &r->at, *page, ret->n, err) : hqi_base_error_nomem(err, where);
+}
+
 /* Ends the request, or, if there is nothing to say yet and it waits, leaves it. May end the client. */
 static void answer(struct hq_server *s, struct server_client *c)
 {
     struct journal_reader *r = &c->reader;
     hq_error err = {.code = HQ_OK};
     struct reply reply = {.id = r->id, .kind = COMMAND_JOURNAL_READ};
-    reply.u.journal.at = r->at;
+    char *page;
     reply.u.journal.position = hqi_journal_journal_synced(s->journal); /* before it is read: what is read may be more */
-    char *page = hqi_base_alloc_get(s->alloc, HQI_JOURNAL_PAGE);
-    if (!page)
-        reply.code = hqi_base_error_nomem(&err, where);
-    else
-        reply.code = hqi_journal_tail_read(&r->tail, s->journal, &reply.u.journal.at, page, HQI_JOURNAL_PAGE,
-                                           &reply.u.journal.data, &err);
-    r->at = reply.u.journal.at;
+    reply.code = read_page(s, r, &page, &reply.u.journal.data, &err);
+    reply.u.journal.at = r->at;
     if (reply.code == HQ_OK && reply.u.journal.data.n == 0 && r->wait) {
         uint64_t all = hqi_core_core_state(s->core)->position;
         hqi_server_durable_want(s, &(struct safety){all, all});

@@ -16,15 +16,20 @@ static void serve(struct rig *r)
 }
 
 /* Two contexts: a server that dies with its own takes nobody with it. */
-static void open_two(struct rig *host, struct rig *other)
+static void open_two_with(struct rig *host, struct rig *other, const hq_ctx_options *o)
 {
     *host = *other = (struct rig){.dir = "/tmp/hq-embed-XXXXXX"};
     assert_non_null(mkdtemp(host->dir));
     memcpy(other->dir, host->dir, sizeof other->dir);
     snprintf(journal, sizeof journal, "%s/journal", host->dir);
     snprintf(server_dir, sizeof server_dir, "%s/server", host->dir);
-    must(hq_ctx_new(&host->ctx, NULL, RIG_ERR));
+    must(hq_ctx_new(&host->ctx, o, RIG_ERR));
     serve(host);
+}
+
+static void open_two(struct rig *host, struct rig *other)
+{
+    open_two_with(host, other, NULL);
 }
 
 /* Whether one thread of the process has this name, and blocks all signals that can be blocked. */
@@ -81,6 +86,69 @@ static hq_job_id await_reply(struct rig *host, struct rig *other, uint64_t tag)
     }
     fail_msg("no reply");
     return (hq_job_id){0};
+}
+
+static void *measuring_alloc(void *user, void *ptr, size_t size)
+{
+    size_t *largest = user;
+    *largest = size > *largest ? size : *largest;
+    if (size > 0)
+        return realloc(ptr, size);
+    free(ptr);
+    return NULL;
+}
+
+/* Reads until nothing follows: then the last request waits, under this tag. */
+static uint64_t read_all(struct rig *host, struct rig *other, hq_journal *j)
+{
+    const hq_event *e;
+    const hq_doc *event;
+    uint64_t tag = 100;
+    must(hq_tools_journal_read(other->client, j, tag, RIG_ERR));
+    must(hq_tools_server_info(other->client, 1, RIG_ERR)); /* is answered behind the page, or there is none */
+    for (int i = 0; i < 6000; i++) {
+        dispatch_both(host, other);
+        while (hq_ctx_next(other->ctx, &e) > 0) {
+            if (e->type != HQ_EVENT_REPLY)
+                continue;
+            assert_int_equal(e->code, HQ_OK);
+            if (e->tag == 1)
+                return tag;
+            must(hq_tools_journal_feed(j, e->u.reply.doc, RIG_ERR));
+            while (hq_tools_journal_next(j, &event, NULL) > 0)
+                ;
+            must(hq_tools_journal_read(other->client, j, ++tag, RIG_ERR));
+        }
+    }
+    fail_msg("no reply");
+    return 0;
+}
+
+/* A page is 256 kB: nobody who waits for one may cost that. */
+static void test_a_reader_that_waits_takes_no_page(void **state)
+{
+    size_t largest = 0;
+    struct rig host, other;
+    hq_journal *j;
+    hq_ctx_options measured = {.size = sizeof measured, .alloc = measuring_alloc, .user = &largest};
+    hq_client_options co = {.size = sizeof co, .server_dir = server_dir};
+    open_two_with(&host, &other, &measured);
+    must(hq_ctx_new(&other.ctx, NULL, RIG_ERR));
+    must(hq_client_new(&other.client, other.ctx, &co, RIG_ERR));
+    must(hq_tools_journal_remote(&j, 1, RIG_ERR));
+    uint64_t tag = read_all(&host, &other, j);
+    largest = 0;
+    must(hq_tools_server_info(other.client, 2, RIG_ERR));
+    await_reply(&host, &other, 2);
+    static const char *const argv[] = {"true", NULL};
+    hq_submit *s = rig_submit(&other, "1", argv);
+    must(hq_client_submit(other.client, s, 3, RIG_ERR));
+    hq_submit_free(s);
+    await_reply(&host, &other, tag);
+    assert_in_range(largest, 1, 200000);
+    hq_tools_journal_free(j);
+    rig_free(&other);
+    rig_close(&host);
 }
 
 /* The host frees its server, without a word to anybody, and makes it anew. */
@@ -192,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_thread_more),
+        cmocka_unit_test(test_a_reader_that_waits_takes_no_page),
         cmocka_unit_test(test_a_server_that_is_made_again),
         cmocka_unit_test(test_functions_over_restarts),
         cmocka_unit_test(test_a_child_leaves_it_alone),

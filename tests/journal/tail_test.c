@@ -146,12 +146,14 @@ static int read_page(struct bench *b, hq_error *err)
 {
     const struct hq_doc *event;
     struct journal_place at = b->feed.at;
-    struct bytes data;
+    uint64_t left = 0;
     char *page = malloc(b->room);
-    int r = hqi_journal_tail_read(&b->tail, b->j, &at, page, b->room, &data, err);
-    size_t n = r < 0 ? 0 : data.n;
+    int r = hqi_journal_tail_look(&b->tail, b->j, &at, &left, err);
+    size_t n = r < 0 ? 0 : left < b->room ? (size_t)left : b->room;
     if (r >= 0)
-        r = hqi_journal_feed_page(&b->feed, &at, data, err);
+        r = hqi_journal_tail_read(&b->tail, &at, page, n, err);
+    if (r >= 0)
+        r = hqi_journal_feed_page(&b->feed, &at, (struct bytes){page, n}, err);
     free(page);
     while (r >= 0 && (r = hqi_journal_feed_next(&b->feed, &event, err)) > 0)
         dump(&b->told, event);
@@ -306,13 +308,13 @@ static void what_is_refused(void **unused)
     struct story s;
     struct bench b;
     hq_error err;
-    struct bytes data;
+    uint64_t left;
     char page[100];
     story_make(&s, 25, 20);
     set_up(&b, sizeof page);
     append(&b, &s, 0, s.n, true);
     struct journal_place end = hqi_journal_journal_end(b.j), at = {end.file, end.offset + 1};
-    assert_int_equal(hqi_journal_tail_read(&b.tail, b.j, &at, page, sizeof page, &data, &err), HQ_EJOURNAL);
+    assert_int_equal(hqi_journal_tail_look(&b.tail, b.j, &at, &left, &err), HQ_EJOURNAL);
     assert_non_null(strstr(err.text, "is asked for, and it has"));
     assert_int_equal(read_page(&b, NULL), 1);
     at = (struct journal_place){end.file, b.feed.at.offset + 1};
