@@ -261,6 +261,7 @@ void hqi_net_peer_drop(struct peer *p)
     uint64_t shortest = 2 * earlier(own, p->heartbeat_ns);
     leave_connection(p);
     p->loss = PEER_DROPPED;
+    p->dropped_at = now;
     p->lost_at = now + p->router->o.resume_ms * HQI_MS;
     forgive_if_late(p, now);
     if (now - p->alive >= shortest - shortest / 8) { /* an eighth: we read frames later than they come */
@@ -411,6 +412,11 @@ void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms)
 bool hqi_net_peer_stalled(const struct peer *p)
 {
     return p->stalled;
+}
+
+bool hqi_net_peer_away(const struct peer *p, uint64_t ns)
+{
+    return !p->connected && hqi_net_peer_now(p->router) - p->dropped_at >= ns;
 }
 
 bool hqi_net_peer_full(const struct peer *p)

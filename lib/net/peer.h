@@ -55,7 +55,8 @@ struct peer {
     uint64_t heard;        /* the last frame came */
     uint64_t alive;        /* the transport was last known to work: >= heard */
     uint64_t said;         /* the last frame left */
-    uint64_t lost_at;      /* while not connected: it is lost then, */
+    uint64_t dropped_at;   /* while not connected: since then; */
+    uint64_t lost_at;      /* it is lost then, */
     enum peer_loss loss;   /* for this reason */
     uint8_t token[HQI_NET_TOKEN_BYTES];
     uint8_t rid[HQI_NET_RID_BYTES];

@@ -68,6 +68,7 @@ void *hqi_net_peer_user(const struct peer *p);
  * transport pings. 0: nothing happens. */
 void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms);
 bool hqi_net_peer_stalled(const struct peer *p); /* connected, but silent for stalled_ms */
+bool hqi_net_peer_away(const struct peer *p, uint64_t ns); /* it has had no connection for that long */
 bool hqi_net_peer_full(const struct peer *p);
 uint64_t hqi_net_peer_queued(const struct peer *p); /* bytes that it has not acknowledged */
 uint64_t hqi_net_peer_rtt_ns(const struct peer *p); /* the shortest of the last seconds; 0: unknown */

@@ -245,6 +245,17 @@ def worker_time_limit(w):
 
 
 @case
+def a_killed_worker_does_not_hold_up_a_stop(w):
+    server = w.server()
+    worker = w.worker()
+    w.worker()
+    worker.kill()
+    seconds = w.hq("server", "stop").seconds
+    assert seconds < 4, seconds
+    eq(server.wait(), 0)
+
+
+@case
 def limits_of_zero_are_limits(w):
     w.server()
     worker = w.worker("--time-limit=0", wait=False)
