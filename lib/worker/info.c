@@ -41,11 +41,21 @@ int hqi_worker_info_make(struct hq_doc **ret, const struct alloc *a, const struc
     return HQ_OK;
 }
 
+static void set_number(const struct hq_doc *parent, const char *name, uint64_t value)
+{
+    struct hq_doc *node = (struct hq_doc *)hq_doc_get(parent, name); /* our own tree */
+    if (node)
+        node->v.u = value;
+}
+
 void hqi_worker_info_set_lost(struct hq_worker *w)
 {
-    struct hq_doc *node = (struct hq_doc *)hq_doc_get(hq_doc_get(w->info, "config"), "on_server_lost"); /* our own tree */
-    if (node)
-        node->v.u = w->config->on_server_lost;
+    set_number(hq_doc_get(w->info, "config"), "on_server_lost", w->config->on_server_lost);
+}
+
+void hqi_worker_info_set_idle(struct hq_worker *w, uint64_t ms)
+{
+    set_number(w->info, "idle_timeout_ms", ms);
 }
 
 const hq_doc *hq_tools_worker_info(const hq_worker *w)

@@ -114,6 +114,8 @@ static void note_server(struct hq_worker *w, const struct registered *r)
     w->has_token = r->token.n == sizeof w->token;
     if (w->has_token)
         memcpy(w->token, r->token.p, sizeof w->token);
+    if (w->config->idle_timeout_ms == 0)
+        hqi_worker_info_set_idle(w, r->idle_timeout_ms);
     if (w->config->on_server_lost != LOST_AS_SERVER)
         return;
     w->config->on_server_lost = r->durable ? LOST_WAIT : LOST_STOP;

@@ -201,6 +201,7 @@ void hqi_worker_end_on_limit(struct loop_timer *t);
 
 /* ---- info.c ---- */
 void hqi_worker_info_set_lost(struct hq_worker *w); /* the server has chosen */
+void hqi_worker_info_set_idle(struct hq_worker *w, uint64_t ms); /* the server's, for those without their own */
 int hqi_worker_info_make(struct hq_doc **ret, const struct alloc *a, const struct worker_config *config, hq_error *err);
 
 #endif

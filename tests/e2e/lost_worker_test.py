@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Workers, helpers and servers that die: no process of a task survives its worker, no task is lost."""
-import os, signal, time
+import os, re, signal, time
 
 from harness import case, eq, has, is_alive, main, stat_of, until
 
@@ -216,6 +216,8 @@ def finish_running_without_tasks(w):
 def idle_timeout(w):
     w.server("--idle-timeout=1s")
     worker, busy = w.worker(), w.worker("--idle-timeout=1h")
+    for p, shown in ((worker, "1s"), (busy, "1h")):
+        assert re.search(rf"\| Idle timeout +\| {shown} ", p.log()), p.log()
     w.await_worker(1, "IDLE TIMEOUT", 10)
     eq(worker.wait(), 0)
     assert busy.alive()
