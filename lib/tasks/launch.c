@@ -21,6 +21,7 @@
 #define TASK_VARS 6u
 #define PREFIX_WORDS 3u
 #define PATH_TOO_LONG "Cannot start the task: the path of its directory or of an output is too long"
+#define ENTRY_WITH_NUL "Cannot start the task: its entry has a NUL byte, which HQ_ENTRY cannot hold"
 #define PIN_WITHOUT_CPUS "Pinning failed, no CPU ids allocated for task"
 
 /* ---- a list of variables in an arena ---- */
@@ -246,6 +247,8 @@ static int write_launch(struct attempt *a, struct arena *mem, struct to_helper *
     l->key = a->by_key.key;
     l->after = attempt_is_first(a) ? 0 : attempt_of_chain(a->chain.prev)->by_key.key;
     l->spec = a->piece.work->number;
+    if (a->entry.n > 0 && memchr(a->entry.p, '\0', a->entry.n))
+        return HQ_EINVAL;
     int rc = write_paths(a, mem, l);
     if (rc < 0)
         return rc;
@@ -275,7 +278,7 @@ static bool add_launch(struct outgoing *o, struct attempt *a)
         return false;
     if (rc < 0) {
         hqi_tasks_slot_remove(o->tasks, a);
-        hqi_tasks_dispatch_fail(o->tasks, a, PATH_TOO_LONG);
+        hqi_tasks_dispatch_fail(o->tasks, a, rc == HQ_EINVAL ? ENTRY_WITH_NUL : PATH_TOO_LONG);
         return true;
     }
     w->told |= bit;

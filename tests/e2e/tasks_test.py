@@ -283,6 +283,10 @@ def each_line(w):
     eq([t["id"] for t in w.tasks(job)], list(range(7)))
     for i, line in enumerate(lines):
         eq((w.work / f"{i}.out").read_bytes(), line)
+    (w.work / "lines").write_bytes(b"a\0b\nc\n")
+    job = run(w, "--each-line=lines", "--stdout=y%{TASK_ID}", "--", "bash", "-c", "echo $HQ_ENTRY")
+    eq((w.states(job), w.read("y1")), (["failed", "finished"], "c\n"))
+    has(error(w, job), "its entry has a NUL byte")
     (w.work / "lines").write_bytes(b"a\nb\nc\n")
     job = run(w, "--each-line=lines", "--array=1,2,9", "--stdout=x%{TASK_ID}", "--", "bash", "-c", "echo $HQ_ENTRY")
     eq(([t["id"] for t in w.tasks(job)], w.read("x1"), w.read("x2")), ([1, 2], "b\n", "c\n"))

@@ -122,8 +122,8 @@ static void every_variable_of_a_task(void **state)
 
 static void entries_are_the_tasks_own(void **state)
 {
-    const struct bytes entries[] = {{"a\0b", 3}, {"", 0}, bytes_of("third")};
-    static const char *const expected[] = {"a", "", "third"};
+    const struct bytes entries[] = {{"a\xff\1b", 4}, {"", 0}, bytes_of("third")};
+    static const char *const expected[] = {"a\xff\1b", "", "third"};
     const struct ord_range ranges[] = {{4, 1}, {7, 2}};
     const hq_range ids[] = {{10, 2, 5}, {90, 1, 1}};
     const struct assign_group g = {.submit = 1, .instance = 3, .ranges = ranges, .n_ranges = 2, .ids = ids, .n_ids = 2,
