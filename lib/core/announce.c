@@ -6,6 +6,7 @@
  * for the workers: a message may be repeated. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "core/inner.h"
 
 /* What must be true of an entry's position before it leaves. A worker learns of a submit when that is safe, and kills tasks
@@ -104,19 +105,74 @@ static bool fill_group(struct core *c, hq_worker_id w, const struct task_group *
     return a->ranges && (!g->with_spec || tell_spec(c, w, s)) && fill_ids(c, s, g, a) && fill_entries(c, s, g, a);
 }
 
-static bool on_handout(struct core *c, const struct fact *f, uint64_t position)
+static bool assign(struct core *c, hq_worker_id w, const struct task_group *groups, uint32_t n, uint64_t position)
 {
-    hq_worker_id w = f->u.tasks.worker;
-    struct assign_group *v = hqi_base_arena_zero(&c->mem, f->u.tasks.n_groups + 1u, sizeof *v);
-    for (uint32_t i = 0; v && i < f->u.tasks.n_groups; i++)
-        if (!fill_group(c, w, &f->u.tasks.groups[i], &v[i]))
+    struct assign_group *v = hqi_base_arena_zero(&c->mem, n + 1u, sizeof *v);
+    for (uint32_t i = 0; v && i < n; i++)
+        if (!fill_group(c, w, &groups[i], &v[i]))
             return false;
     struct to_worker *m = v ? hqi_core_to_worker(c, w, TO_WORKER_ASSIGN) : NULL;
     if (!m)
         return false;
     hqi_container(m, struct out, u.to_worker)->position = position;
     m->u.assign.groups = v;
-    m->u.assign.n_groups = f->u.tasks.n_groups;
+    m->u.assign.n_groups = n;
+    return true;
+}
+
+/* Of the entries of these tasks: the first ordinal whose entry goes beyond `room`, or the end. */
+static uint32_t fitting(const struct submit *s, uint32_t from, uint32_t end, size_t *room)
+{
+    for (; from < end && spec_entry(s->spec, from).n <= *room; from++)
+        *room -= spec_entry(s->spec, from).n;
+    return from;
+}
+
+/* Each range, and what is left of it, in messages of their own. An entry may be longer than a batch. */
+static bool assign_in_parts(struct core *c, hq_worker_id w, const struct task_group *g, uint64_t position)
+{
+    const struct submit *s = hqi_state_submit(c->state, g->submit);
+    struct task_group part = *g;
+    part.n_ranges = 1;
+    for (uint32_t i = 0; i < g->n_ranges; i++) {
+        uint32_t at = g->ranges[i].first, end = at + g->ranges[i].count;
+        while (at < end) {
+            size_t room = HQI_BATCH_BYTES;
+            uint32_t to = fitting(s, at, end, &room);
+            struct ord_range range = {at, (to > at ? to : at + 1) - at};
+            part.ranges = &range;
+            if (!assign(c, w, &part, 1, position))
+                return false;
+            part.with_spec = false;
+            at += range.count;
+        }
+    }
+    return true;
+}
+
+static bool fits_one_message(const struct core *c, const struct fact *f)
+{
+    size_t room = HQI_BATCH_BYTES;
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++) {
+        const struct task_group *g = &f->u.tasks.groups[i];
+        const struct submit *s = hqi_state_submit(c->state, g->submit);
+        for (uint32_t k = 0; s->spec->entries.n > 0 && k < g->n_ranges; k++) {
+            uint32_t end = g->ranges[k].first + g->ranges[k].count;
+            if (fitting(s, g->ranges[k].first, end, &room) < end)
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool on_handout(struct core *c, const struct fact *f, uint64_t position)
+{
+    hq_worker_id w = f->u.tasks.worker;
+    if (fits_one_message(c, f))
+        return assign(c, w, f->u.tasks.groups, f->u.tasks.n_groups, position);
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++)
+        if (!assign_in_parts(c, w, &f->u.tasks.groups[i], position))
+            return false;
     return true;
 }
 

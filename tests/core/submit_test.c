@@ -154,6 +154,31 @@ static void a_key_outlives_a_restart(void **state)
 
 /* ---- parts ---- */
 
+/* A worker that gets more than a message can hold is lost, and so is the next one. */
+static void long_entries_leave_in_messages_of_their_own(void **state)
+{
+    static char longer[300001], third[65001], tiny[] = "t";
+    memset(longer, 'l', sizeof longer - 1);
+    memset(third, 'o', sizeof third - 1);
+    const char *const entries[] = {third, third, third, third, longer, tiny, tiny};
+    struct world w;
+    world_open(&w);
+    world_join(&w, 7);
+    submit(&w, .entries = entries, .n_entries = 7);
+    world_tick(&w);
+    for (char *at = w.said.p; (at = strstr(at, "entries ")); at++) /* what they are is of no interest */
+        memset(at, ' ', strcspn(at, "\n"));
+    const char *at = strstr(w.said.p, "spec 1 of job 1");
+    static const char *const messages[] = {"assign 1.0:0+3 ids 0-2", "assign 1.0:3+1 ids 3-3", "assign 1.0:4+1 ids 4-4",
+                                           "assign 1.0:5+2 ids 5-6"};
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        assert_non_null(at);
+        at = strstr(at, messages[i]);
+    }
+    assert_non_null(at);
+    world_close(&w);
+}
+
 static void entries_in_parts(void **state)
 {
     struct world w;
@@ -292,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_retry_gets_the_same_job),
         cmocka_unit_test(a_key_outlives_a_restart),
         cmocka_unit_test(entries_in_parts),
+        cmocka_unit_test(long_entries_leave_in_messages_of_their_own),
         cmocka_unit_test(parts_that_are_refused),
         cmocka_unit_test(uploads_time_out),
         cmocka_unit_test(a_client_takes_its_uploads_along),

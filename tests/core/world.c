@@ -169,8 +169,11 @@ uint64_t world_command(struct world *w, struct command *cmd)
 static void fill_entries(struct spec *s, const struct submit_args *a)
 {
     uint64_t *offsets = hqi_base_arena_get(s->mem, (a->n_entries + 1) * sizeof *offsets);
-    char *blob = hqi_base_arena_get(s->mem, 4096);
     uint64_t at = 0;
+    for (uint32_t i = 0; i < a->n_entries; i++)
+        at += strlen(a->entries[i]);
+    char *blob = hqi_base_arena_get(s->mem, at + 1);
+    at = 0;
     for (uint32_t i = 0; i < a->n_entries; i++) {
         offsets[i] = at;
         memcpy(blob + at, a->entries[i], strlen(a->entries[i]));

@@ -315,6 +315,19 @@ def many_entries(w):
 
 
 @case
+def entries_of_more_than_a_message(w):
+    w.server()
+    worker = w.worker(cpus=64)
+    (w.work / "lines").write_text(("x" * 250000 + "\n") * 100)  # longer than a variable can be
+    job = run(w, "--each-line=lines", "--stdout=none", "--stderr=none", "--", "true")
+    eq(w.states(job), ["failed"] * 100)
+    has(error(w, job, 99), "Argument list too long")
+    (w.work / "lines").write_text(("x" * 120000 + "\n") * 200)
+    job = run(w, "--each-line=lines", "--stdout=none", "--stderr=none", "--", "true")
+    eq((w.states(job), worker.alive()), (["finished"] * 200, True))
+
+
+@case
 def stepped_and_scattered_arrays(w):
     cluster(w, 2)
     job = run(w, "--array=0-10:5,100,4294967295", "--stdout=o/%{TASK_ID}", "--", "bash", "-c", "echo $HQ_TASK_ID")
