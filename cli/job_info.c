@@ -256,20 +256,30 @@ static int print_json(struct session *s, const char *selector)
     return ok ? 0 : 1;
 }
 
+static bool detail_table(struct session *s, uint32_t id)
+{
+    struct job_view v;
+    bool gone;
+    if (!job_view_open(&v, s, id, &gone))
+        return gone;
+    print_job(s->cli, v.doc);
+    job_print_failed(s->cli, v.doc);
+    job_view_close(&v);
+    return true;
+}
+
 static int print_tables(struct session *s, const char *selector)
 {
-    hq_error err;
-    const hq_event *e = session_reply(s, hq_tools_job_info(s->client, selector, session_tag(s), &err), &err);
-    if (!e)
-        return 1;
-    const hq_doc *doc = e->u.reply.doc;
-    for (size_t i = 0; i < field_len(doc, "missing"); i++)
-        out_log(s->cli, LOG_ERROR, "Job %llu not found", (unsigned long long)hq_doc_uint(field_at(doc, "missing", i)));
-    for (size_t i = 0; s->cli->mode == OUT_CLI && i < field_len(doc, "jobs"); i++) {
-        print_job(s->cli, field_at(doc, "jobs", i));
-        job_print_failed(s->cli, field_at(doc, "jobs", i));
-    }
-    return 0;
+    uint32_t *ids, *missing;
+    size_t n, n_missing, i;
+    bool ok = tasks_jobs(s, selector, &ids, &n, &missing, &n_missing);
+    for (i = 0; i < n_missing; i++)
+        out_log(s->cli, LOG_ERROR, "Job %u not found", missing[i]);
+    for (i = 0; ok && s->cli->mode == OUT_CLI && i < n; i++)
+        ok = detail_table(s, ids[i]);
+    free(ids);
+    free(missing);
+    return ok ? 0 : 1;
 }
 
 int job_info_run(struct cli *cli, const struct matches *m)

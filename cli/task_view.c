@@ -21,7 +21,7 @@ bool tasks_jobs(struct session *s, const char *selector, uint32_t **ids, size_t 
     hq_error err;
     *ids = *missing = NULL;
     *n = *n_missing = 0;
-    const hq_event *e = session_reply(s, hq_tools_job_info(s->client, selector, session_tag(s), &err), &err);
+    const hq_event *e = session_reply(s, hq_tools_job_info(s->client, selector, 1, session_tag(s), &err), &err);
     if (!e)
         return false;
     const hq_doc *doc = e->u.reply.doc;

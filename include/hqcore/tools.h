@@ -32,7 +32,8 @@ HQ_API int hq_tools_job_close(hq_client *c, const char *jobs, uint64_t tag, hq_e
 HQ_API int hq_tools_job_cancel(hq_client *c, const char *jobs, const char *reason, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_forget(hq_client *c, const char *jobs, uint32_t states, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_list(hq_client *c, uint32_t states, int all, uint64_t tag, hq_error *err);
-HQ_API int hq_tools_job_info(hq_client *c, const char *jobs, uint64_t tag, hq_error *err);
+/* `brief`: as in a list. With details it is one message: of many jobs, ask for each with hq_job_info. */
+HQ_API int hq_tools_job_info(hq_client *c, const char *jobs, int brief, uint64_t tag, hq_error *err);
 HQ_API int hq_tools_job_wait(hq_client *c, const char *jobs, int without_close, uint64_t tag, hq_error *err);
 /* Answered at once if the jobs' change counter is above `since` (0: at once), else at the next change. The reply's
  * doc holds `change` and the jobs. */

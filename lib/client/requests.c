@@ -121,9 +121,10 @@ int hq_tools_job_forget(hq_client *c, const char *jobs, uint32_t states, uint64_
     return send_jobs(c, &cmd, jobs, tag, err);
 }
 
-int hq_tools_job_info(hq_client *c, const char *jobs, uint64_t tag, hq_error *err)
+int hq_tools_job_info(hq_client *c, const char *jobs, int brief, uint64_t tag, hq_error *err)
 {
     struct command cmd = {.kind = COMMAND_JOB_INFO};
+    cmd.u.jobs.brief = brief;
     return send_jobs(c, &cmd, jobs, tag, err);
 }
 

@@ -173,7 +173,7 @@ void hqi_core_job_info(struct core *c, const struct now *now, uint64_t client, s
     }
     r->u.jobs.missing = s.missing;
     r->u.jobs.n_missing = s.n_missing;
-    if (!hqi_core_fill_jobs(c, r, s.ids, s.n, true))
+    if (!hqi_core_fill_jobs(c, r, s.ids, s.n, !cmd->u.jobs.brief))
         lacks_memory(c, r);
 }
 

@@ -71,6 +71,7 @@ struct command {
             struct bytes reason;  /* job_cancel */
             uint32_t states;      /* job_forget: bit set of enum hq_task_state */
             bool without_close;   /* job_wait, job_progress: an idle open job counts as ended */
+            bool brief;           /* job_info: no details */
             uint64_t since;       /* job_progress: reply when the change counter is above, at once if it is */
         } jobs; /* job_close, job_cancel, job_forget, job_info, job_wait, job_progress */
         struct {

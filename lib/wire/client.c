@@ -77,6 +77,7 @@ static void make_jobs(struct encode *e, Hqcore__Request *m, const struct command
     b->reason = hqi_wire_pb_bytes(c->u.jobs.reason);
     b->states = c->u.jobs.states;
     b->without_close = c->u.jobs.without_close;
+    b->brief = c->u.jobs.brief;
     b->since = c->u.jobs.since;
 }
 
@@ -197,6 +198,7 @@ static bool read_jobs(struct decode *d, const Hqcore__Request *m, struct command
     const Hqcore__JobSelect *b = m->job_close;
     c->u.jobs.states = b->states;
     c->u.jobs.without_close = b->without_close;
+    c->u.jobs.brief = b->brief;
     c->u.jobs.since = b->since;
     return hqi_wire_pb_within(d, "JobSelect.states", b->states, 0, ALL_STATES) &&
            hqi_wire_pb_text(d, "JobSelect.reason", b->reason, HQI_MAX_REASON, &c->u.jobs.reason) &&

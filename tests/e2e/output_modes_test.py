@@ -98,6 +98,18 @@ def job_info(w):
 
 
 @case
+def jobs_whose_details_are_more_than_a_message(w):
+    w.server()
+    large = [f"--env=V{i}=" + "x" * 100000 for i in range(14)]
+    for _ in range(13):
+        w.submit(*large, "--cpus=100", "--", "true")
+    eq(len(re.findall(r"^\| ID ", w.hq("job", "info", "all").out, re.M)), 13)
+    eq([j["info"]["id"] for j in w.json("job", "info", "all")], list(range(1, 14)))
+    eq(len(w.json("task", "list", "1-13")), 13)
+    eq(len(w.json("job", "task-ids", "all")), 13)
+
+
+@case
 def tasks(w):
     world(w)
     r = w.hq("task", "list", "1")

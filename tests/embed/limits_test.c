@@ -273,7 +273,7 @@ static void test_client_that_does_not_read(void **state)
         met = hq_ctx_next(own, &e) > 0 && e->type == HQ_EVENT_CONNECTION;
     }
     for (uint64_t tag = 0; tag < REQUESTS; tag++)
-        must(hq_tools_job_info(c, "all", tag, RIG_ERR));
+        must(hq_tools_job_info(c, "all", 0, tag, RIG_ERR));
     must(hq_ctx_dispatch(own, RIG_ERR)); /* they leave */
     size_t before = in_use;
     for (int i = 0; i < 100; i++) {

@@ -66,7 +66,7 @@ static int talk(struct rig *r)
     if ((sent = hq_tools_job_list(r->client, 0, 1, 2, NULL)) >= 0)
         sent = end_of(r, 2);
     code = code < 0 ? code : sent;
-    if ((sent = hq_tools_job_info(r->client, "all", 3, NULL)) >= 0)
+    if ((sent = hq_tools_job_info(r->client, "all", 0, 3, NULL)) >= 0)
         sent = end_of(r, 3);
     code = code < 0 ? code : sent;
     if ((sent = hq_client_tasks(r->client, (hq_job_id){1}, 0, 7, NULL)) >= 0)

@@ -112,6 +112,7 @@ static void same_command(const struct command *a, const struct command *b)
         same_bytes(a->u.jobs.reason, b->u.jobs.reason);
         same_field(a, b, u.jobs.states);
         same_field(a, b, u.jobs.without_close);
+        same_field(a, b, u.jobs.brief);
         same_field(a, b, u.jobs.since);
     }
 }

@@ -688,6 +688,7 @@ struct command sample_command(struct sample *s, uint8_t kind)
         c.u.jobs.reason = sample_text(s, 40);
         c.u.jobs.states = sample_below(s, 128);
         c.u.jobs.without_close = sample_bool(s);
+        c.u.jobs.brief = sample_bool(s);
         c.u.jobs.since = sample_wide(s);
     }
     return c;
