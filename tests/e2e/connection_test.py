@@ -216,8 +216,7 @@ def waits_end_with_the_server(w):
     server = w.server()
     w.submit("--", "true")
     waits = [w.start("wait", HQ, "job", "wait", "all") for _ in range(3)]
-    for p in waits:
-        until(lambda: len(os.listdir(f"/proc/{p.pid}/task")) >= 3, "its threads are up")
+    until(lambda: w.counters()["waiting_commands"] == 3, "all of them wait")
     w.hq("server", "stop")
     eq([p.wait(8) for p in waits], [0, 0, 0])
     eq(server.wait(), 0)
