@@ -108,7 +108,7 @@ static void on_end(void *user, int code, const char *text)
 /* Nobody listens there, or no way leads there: a definite answer of the system, from all addresses. */
 static bool is_refused(const struct hq_client *c)
 {
-    return hqi_net_link_rounds(c->link) > 0 && strstr(hqi_net_link_trouble(c->link), "(os error ");
+    return hqi_net_link_rounds(c->link) > 0 && hqi_net_link_errno(c->link) != 0;
 }
 
 static void on_watch(struct loop_timer *t)

@@ -71,6 +71,7 @@ struct link {
     bool owing; /* ack_timer is set */
     bool forgotten;
     bool running, doomed;
+    int sys; /* errno of the last try, or 0 */
     char trouble[sizeof((hq_error){0}.text)];
 };
 
@@ -95,23 +96,35 @@ static void stop_probe(struct link *l)
     l->probe.fd = -1;
 }
 
+static void set_trouble(struct link *l, const char *text)
+{
+    l->sys = 0;
+    snprintf(l->trouble, sizeof l->trouble, "%s", text);
+}
+
+static void set_errno(struct link *l, int sys)
+{
+    l->sys = sys;
+    if (sys)
+        hqi_base_error_os_text(sys, l->trouble, sizeof l->trouble);
+}
+
 static void on_probe(struct loop_source *s)
 {
     struct link *l = hqi_container(s, struct link, probe);
     int sys = hqi_net_address_verdict(s->fd);
-    if (sys && l->state == LINK_RESTING)
-        hqi_base_error_os_text(sys, l->trouble, sizeof l->trouble);
+    if (l->state == LINK_RESTING)
+        set_errno(l, sys);
     stop_probe(l);
 }
 
 static void find_trouble(struct link *l)
 {
     stop_probe(l);
-    snprintf(l->trouble, sizeof l->trouble, "no answer");
+    set_trouble(l, "no answer");
     int sys = hqi_net_address_probe(&l->addresses.list[l->at], &l->probe.fd);
-    if (sys)
-        hqi_base_error_os_text(sys, l->trouble, sizeof l->trouble);
-    else if (l->probe.fd >= 0 && hqi_loop_source_add(l->o.loop, &l->probe, NULL) < 0)
+    set_errno(l, sys);
+    if (!sys && l->probe.fd >= 0 && hqi_loop_source_add(l->o.loop, &l->probe, NULL) < 0)
         stop_probe(l);
 }
 
@@ -387,7 +400,7 @@ static void take_welcome(struct link *l, const struct frame *f)
     hqi_base_arena_clear(&l->scratch);
     int rc = hqi_wire_session_decode_welcome(&w, f->payload, &l->scratch, &err);
     if (rc == HQ_ENOMEM) { /* it may be better next time; the session waits */
-        snprintf(l->trouble, sizeof l->trouble, "%s", err.text);
+        set_trouble(l, err.text);
         cut(l);
         return;
     }
@@ -400,7 +413,7 @@ static void take_welcome(struct link *l, const struct frame *f)
     stop_probe(l);
     l->state = LINK_OPEN;
     l->tries = l->refusals = 0;
-    l->trouble[0] = '\0';
+    set_trouble(l, "");
     l->heartbeat_ns = (l->o.heartbeat_ms ? l->o.heartbeat_ms : w.heartbeat_ms) * HQI_MS;
     l->said = now_of(l);
     l->speak = hqi_net_pace_owes(&l->session);
@@ -482,7 +495,7 @@ static void on_broken(struct loop_timer *t)
     l->running = true;
     drain(l, UINT32_MAX); /* libzmq holds a few dozen frames */
     if (is_live(l)) {
-        snprintf(l->trouble, sizeof l->trouble, "the connection broke");
+        set_trouble(l, "the connection broke");
         cut(l);
     }
     leave(l);
@@ -495,7 +508,7 @@ static void on_again(struct loop_timer *t)
     if (connect_now(l, &err) == HQ_OK)
         return;
     hang_up(l, LINK_RESTING, 0);
-    snprintf(l->trouble, sizeof l->trouble, "%s", err.text);
+    set_trouble(l, err.text);
     connect_later(l);
 }
 
@@ -504,7 +517,7 @@ static void on_handshake_failed(struct link *l)
     char text[240];
     if (l->connected_ns && now_of(l) - l->connected_ns < REFUSAL_NS)
         l->refusals++;
-    snprintf(l->trouble, sizeof l->trouble, "the server broke off the handshake");
+    set_trouble(l, "the server broke off the handshake");
     if (l->refusals < MAX_REFUSALS) {
         cut(l);
         return;
@@ -518,7 +531,7 @@ static void on_event(struct link *l, uint16_t kind)
     switch (kind) {
     case ZMQ_EVENT_CONNECTED:
         l->connected_ns = now_of(l);
-        snprintf(l->trouble, sizeof l->trouble, "no answer");
+        set_trouble(l, "no answer");
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         l->shaken = true;
@@ -709,6 +722,11 @@ uint64_t hqi_net_link_server_epoch(const struct link *l)
 bool hqi_net_link_connected(const struct link *l)
 {
     return l->state == LINK_OPEN;
+}
+
+int hqi_net_link_errno(const struct link *l)
+{
+    return l->sys;
 }
 
 const char *hqi_net_link_trouble(const struct link *l)

@@ -58,6 +58,8 @@ uint64_t hqi_net_link_server_epoch(const struct link *l); /* as WELCOME said; 0:
 bool hqi_net_link_connected(const struct link *l);
 /* Why the last try failed ("Connection refused (os error 111)", "no answer"), for people; "" if none did. */
 const char *hqi_net_link_trouble(const struct link *l);
+/* errno of the last try, where the system has refused it; 0: it has not, or that is not known yet. */
+int hqi_net_link_errno(const struct link *l);
 /* How often all addresses of the host have failed since it was last connected. */
 unsigned hqi_net_link_rounds(const struct link *l);
 /* Says goodbye, if it is connected; afterwards the link can only be freed. What was sent before goes with it; zmq_ctx_term

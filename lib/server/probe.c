@@ -38,7 +38,7 @@ static const struct link_ops ops = {on_open, on_data, on_drop, on_end, NULL};
 
 static bool is_refused(const struct link *l)
 {
-    return hqi_net_link_rounds(l) > 0 && strstr(hqi_net_link_trouble(l), "(os error ");
+    return hqi_net_link_rounds(l) > 0 && hqi_net_link_errno(l) != 0;
 }
 
 static void run(struct loop *loop, const struct link *l, const struct probe *p)
