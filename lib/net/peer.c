@@ -18,6 +18,7 @@
 #define RETRY_NS (50 * HQI_MS) /* for full pipes, if libzmq's signal of room went by unseen */
 #define LATE_NS HQI_SEC      /* a timer that fires later than this says that we, not the peer, were away */
 #define PUT_OFF_NS (10 * HQI_MS)
+#define RETURN_NS (2 * HQI_MS) /* a handshake and a resumption take half of it here, on a slow machine */
 #define MAX_PUT_OFF 200u     /* 2 s: input that never ends shall not make the dead immortal */
 
 static const char where[] = "net";
@@ -73,6 +74,8 @@ int hqi_net_peer_new(struct peer **ret, struct router *r, uint64_t uid, uint64_t
 
 static void leave_connection(struct peer *p)
 {
+    p->router->n_away -= p->away;
+    p->away = false;
     if (p->fd >= 0)
         hqi_base_map_take(&p->router->by_fd, (uint32_t)p->fd);
     p->fd = -1;
@@ -190,10 +193,17 @@ static bool is_transport_silent(struct peer *p, uint64_t now)
     return now >= p->alive + window(p);
 }
 
+/* Those that were dropped together come back together, and wait for one another in the handshake. */
+static uint64_t lost_at(const struct peer *p)
+{
+    return p->loss == PEER_DROPPED ? p->lost_at + p->router->n_away * RETURN_NS : p->lost_at;
+}
+
 static void judge_dropped(struct peer *p, uint64_t now)
 {
-    if (now < p->lost_at)
-        rearm(p, p->lost_at);
+    uint64_t at = lost_at(p);
+    if (now < at)
+        rearm(p, at);
     else if (!must_wait_for_input(p, now))
         hqi_net_peer_lose(p, p->loss,
                           bytes_of(p->loss == PEER_SILENT ? "its heartbeats ended" : "its connection broke"));
@@ -260,8 +270,9 @@ void hqi_net_peer_drop(struct peer *p)
     uint64_t now = hqi_net_peer_now(p->router), own = beat(p->router);
     uint64_t shortest = 2 * earlier(own, p->heartbeat_ns);
     leave_connection(p);
+    p->away = true;
+    p->router->n_away++;
     p->loss = PEER_DROPPED;
-    p->dropped_at = now;
     p->lost_at = now + p->router->o.resume_ms * HQI_MS;
     forgive_if_late(p, now);
     if (now - p->alive >= shortest - shortest / 8) { /* an eighth: we read frames later than they come */
@@ -412,11 +423,6 @@ void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms)
 bool hqi_net_peer_stalled(const struct peer *p)
 {
     return p->stalled;
-}
-
-bool hqi_net_peer_away(const struct peer *p, uint64_t ns)
-{
-    return !p->connected && hqi_net_peer_now(p->router) - p->dropped_at >= ns;
 }
 
 bool hqi_net_peer_full(const struct peer *p)

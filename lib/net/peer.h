@@ -34,6 +34,7 @@ struct router {
     struct buf silent;     /* by file descriptor: 1 while the connection is there and has said nothing */
     uint64_t hush_until;   /* no line about garbage before this */
     uint64_t hushed;       /* lines that were kept back */
+    uint64_t n_away;       /* peers */
     uint16_t port;
     bool running;          /* flushes at its end, so that nobody need wake the loop */
     bool said_bye;         /* a goodbye may still be in libzmq's hands */
@@ -55,14 +56,14 @@ struct peer {
     uint64_t heard;        /* the last frame came */
     uint64_t alive;        /* the transport was last known to work: >= heard */
     uint64_t said;         /* the last frame left */
-    uint64_t dropped_at;   /* while not connected: since then; */
-    uint64_t lost_at;      /* it is lost then, */
+    uint64_t lost_at;      /* while not connected: it is lost then, */
     enum peer_loss loss;   /* for this reason */
     uint8_t token[HQI_NET_TOKEN_BYTES];
     uint8_t rid[HQI_NET_RID_BYTES];
     int fd;                /* libzmq's, to match the monitor's events; -1 while not connected */
     uint8_t put_off;       /* how often judgement was put off because input waits */
     bool connected, stalled;
+    bool away;             /* it was dropped, and may come back */
     bool speak;            /* a frame must leave, be it an empty one */
     bool unnamed;          /* no frame has carried the session's id yet: WELCOME may still be on its way */
 };

@@ -43,7 +43,7 @@ struct router_options {
     uint64_t server_epoch;
     bool durable;             /* told in WELCOME, as are the uid and the epoch */
     uint32_t heartbeat_ms;    /* transport heartbeat: ZMQ_HEARTBEAT_IVL is a quarter of it or so; told in WELCOME */
-    uint32_t resume_ms;       /* a dropped session lives that long: 5,000 */
+    uint32_t resume_ms;       /* a dropped session lives that long, and 2 ms longer for each that is dropped at the same time */
     uint32_t stalled_ms;      /* connected but silent: 300,000 */
     uint32_t silent_lost_ms;  /* connected but silent for so long is lost: 3,600,000 */
     uint64_t queue_bytes;     /* per session: beyond it peer_full() is true */
@@ -68,7 +68,6 @@ void *hqi_net_peer_user(const struct peer *p);
  * transport pings. 0: nothing happens. */
 void hqi_net_peer_set_heartbeat(struct peer *p, uint32_t ms);
 bool hqi_net_peer_stalled(const struct peer *p); /* connected, but silent for stalled_ms */
-bool hqi_net_peer_away(const struct peer *p, uint64_t ns); /* it has had no connection for that long */
 bool hqi_net_peer_full(const struct peer *p);
 uint64_t hqi_net_peer_queued(const struct peer *p); /* bytes that it has not acknowledged */
 uint64_t hqi_net_peer_rtt_ns(const struct peer *p); /* the shortest of the last seconds; 0: unknown */

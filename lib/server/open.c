@@ -18,11 +18,14 @@
 static const char where[] = "server";
 
 #define HEARTBEAT_MS 8000u
-#define RESUME_MS 5000u
 #define STALLED_MS 300000u      /* HQ_DISPATCH_GAP_S */
 #define SILENT_LOST_MS 3600000u
 #define WORKER_QUEUE (8u << 20)  /* work that a worker has not taken; beyond it gets no more */
 #define LOCAL_ADDRESS "127.0.0.1"
+
+/* A worker whose connection was dropped tries again after 0.1 s, then 0.2 and 0.4: one that is not back in a second has ended,
+ * and its tasks wait to be run again. Nobody waits for a client. */
+static const uint32_t resume_ms[PLANES] = {[HQ_PLANE_CLIENT] = 5000, [HQ_PLANE_WORKER] = 1000};
 
 static const char *const plane_names[PLANES] = {[HQ_PLANE_CLIENT] = "client", [HQ_PLANE_WORKER] = "worker"};
 
@@ -148,7 +151,7 @@ static int open_plane(struct hq_server *s, const hq_server_options *o, int plane
         .server_epoch = hqi_core_core_state(s->core)->epoch,
         .durable = s->journal,
         .heartbeat_ms = HEARTBEAT_MS,
-        .resume_ms = RESUME_MS,
+        .resume_ms = resume_ms[plane],
         .stalled_ms = STALLED_MS,
         .silent_lost_ms = SILENT_LOST_MS,
         .queue_bytes = plane == HQ_PLANE_CLIENT ? HQI_SERVER_CLIENT_QUEUE : WORKER_QUEUE,

@@ -80,7 +80,6 @@ struct hq_server {
     struct loop_timer look;     /* how the workers' connections are */
     struct loop_timer retry;    /* what memory was lacking for */
     struct loop_timer stop;
-    uint64_t stop_by_ns;        /* while it is stopping */
     enum server_stage stage;
     struct event *stopped;      /* owned until it is pushed */
 };

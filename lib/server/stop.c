@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* stop.c - the end of a server: STOP to the workers, 5 s at most for them to leave, the reply to the client that asked,
- * goodbye to everybody, HQ_EVENT_STOPPED. A worker that was killed keeps nobody waiting.
+ * goodbye to everybody, HQ_EVENT_STOPPED.
  *
  * The last step happens in a timer, since routers may not be freed from their own callbacks. */
 #include "server/server.h"
@@ -8,50 +8,25 @@
 static const char where[] = "server";
 
 #define STOP_NS (5 * HQI_SEC) /* what tasks get to end: SIGINT, 1 s, SIGKILL, and some */
-#define AWAY_NS HQI_SEC       /* whoever can come back to us has done so */
-#define LOOK_NS (100 * HQI_MS)
 
 static void begin(struct hq_server *s)
 {
     hqi_base_log_write(s->log, LOG_INFO, where, "Stopping server");
     s->stage = STAGE_STOPPING;
-    s->stop_by_ns = hqi_server_now(s).mono_ns + STOP_NS;
-}
-
-static bool awaits_workers(const struct hq_server *s)
-{
-    list_for(it, &s->workers)
-        if (!hqi_net_peer_away(hqi_container(it, struct server_worker, link)->peer, AWAY_NS))
-            return true;
-    return false;
-}
-
-/* When to look again; 0: it is time. */
-static uint64_t wait_until(const struct hq_server *s, uint64_t now)
-{
-    if (now >= s->stop_by_ns || !awaits_workers(s))
-        return 0;
-    return now + LOOK_NS < s->stop_by_ns ? now + LOOK_NS : s->stop_by_ns;
+    hqi_loop_timer_set(s->loop, &s->stop, hqi_server_now(s).mono_ns + STOP_NS);
 }
 
 void hqi_server_stop_look(struct hq_server *s)
 {
     if (s->stage == STAGE_RUNNING && hqi_core_stopping(s->core))
         begin(s);
-    if (s->stage == STAGE_STOPPING) {
-        uint64_t now = hqi_server_now(s).mono_ns, at = wait_until(s, now);
-        hqi_loop_timer_set(s->loop, &s->stop, at ? at : now);
-    }
+    if (s->stage == STAGE_STOPPING && list_empty(&s->workers))
+        hqi_loop_timer_set(s->loop, &s->stop, hqi_server_now(s).mono_ns);
 }
 
 void hqi_server_stop_on_timer(struct loop_timer *t)
 {
     struct hq_server *s = hqi_container(t, struct hq_server, stop);
-    uint64_t at = wait_until(s, hqi_server_now(s).mono_ns);
-    if (at) {
-        hqi_loop_timer_set(s->loop, &s->stop, at);
-        return;
-    }
     s->stage = STAGE_STOPPED;
     hqi_server_open_unpublish(s); /* before the reply: who has that finds no server any more */
     hqi_server_workers_bye(s);

@@ -3,6 +3,7 @@
  *
  * An order is acknowledged when it was carried out here; one for which memory was lacking is carried out later, before any
  * that came behind it. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,9 @@ static const char where[] = "worker";
 
 #define CONNECT_NS (2 * HQI_SEC) /* between looks at a connection that is not there */
 #define CONNECT_TRIES 20u
-#define RESUME_NS (5 * HQI_SEC) /* as long as the server keeps a dropped session */
+#define RESUME_NS (5 * HQI_SEC) /* longer than the server keeps a dropped session, but for thousands at once */
+#define WATCH_NS (50 * HQI_MS)  /* between looks at a connection that was dropped */
+#define GONE_ROUNDS 3u          /* the drop itself, and two tries: a server that has ended, since its host says so */
 
 int hqi_worker_server_send(struct hq_worker *w, const struct from_worker *m, hq_error *err)
 {
@@ -64,9 +67,24 @@ static void on_open(void *user, const struct welcome *welcome)
 static void on_drop(void *user)
 {
     struct hq_worker *w = user;
+    uint64_t now = hqi_worker_now(w).mono_ns;
     w->is_down = true;
+    w->down_until_ns = now + RESUME_NS;
     if (w->phase == PHASE_RUNNING)
-        hqi_loop_timer_set(w->loop, &w->connect, hqi_worker_now(w).mono_ns + RESUME_NS);
+        hqi_loop_timer_set(w->loop, &w->connect, now + WATCH_NS);
+}
+
+/* Will it be resumed? */
+static void watch_drop(struct hq_worker *w)
+{
+    uint64_t now = hqi_worker_now(w).mono_ns;
+    bool gone = hqi_net_link_rounds(w->link) >= GONE_ROUNDS && hqi_net_link_errno(w->link) == ECONNREFUSED;
+    if (!gone && now < w->down_until_ns)
+        hqi_loop_timer_set(w->loop, &w->connect, now + WATCH_NS);
+    else if (hqi_worker_search_is_meant(w))
+        hqi_worker_search_begin(w);
+    else
+        hqi_worker_end_server_lost(w);
 }
 
 static void on_end(void *user, int code, const char *text)
@@ -90,10 +108,8 @@ void hqi_worker_server_on_connect(struct loop_timer *t)
     struct hq_worker *w = hqi_container(t, struct hq_worker, connect);
     if (w->phase == PHASE_SEARCHING)
         hqi_worker_search_look(w);
-    else if (w->phase == PHASE_RUNNING && w->is_down && hqi_worker_search_is_meant(w))
-        hqi_worker_search_begin(w);
     else if (w->phase == PHASE_RUNNING && w->is_down)
-        hqi_worker_end_server_lost(w);
+        watch_drop(w);
     if (w->phase != PHASE_CONNECTING)
         return;
     const char *trouble = hqi_net_link_trouble(w->link);

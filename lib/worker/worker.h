@@ -98,7 +98,8 @@ struct hq_worker {
     uint64_t uid;               /* random, of this worker */
     struct link *link;          /* owned; NULL: none, while searching and at the end */
     bool link_over;             /* it has ended, or has not begun: nothing may be sent */
-    bool is_down;               /* dropped, perhaps to be resumed */
+    bool is_down;               /* dropped, perhaps to be resumed, */
+    uint64_t down_until_ns;     /* but not after this */
     bool holds;                 /* the window is full */
     struct backlog backlog;
     struct arena in;            /* one frame, decoded */

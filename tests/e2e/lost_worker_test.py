@@ -50,7 +50,7 @@ def killed_worker(w):
     worker.kill()
     start = time.monotonic()
     await_gone(pids)
-    w.await_worker(1, "CONNECTION LOST", 10)
+    w.await_worker(1, "CONNECTION LOST", 3)
     eq(w.states(job), ["waiting"])
     w.worker()
     w.await_running(job)
@@ -183,7 +183,7 @@ def server_killed_policy_stop(w):
     w.submit("--", "./t.sh")
     pids = pids_of(w)
     server.kill()
-    eq(worker.wait(15), 1)
+    eq(worker.wait(4), 1)  # its host refuses: there is nothing to wait for
     has(worker.log(), "Server connection closed")
     await_gone(pids)
 
@@ -208,7 +208,7 @@ def finish_running_without_tasks(w):
     server = w.server()
     worker = w.worker("--on-server-lost=finish-running")
     server.kill()
-    eq(worker.wait(15), 1)
+    eq(worker.wait(4), 1)
     has(worker.log(), "No running tasks remain")
 
 

@@ -47,6 +47,24 @@ static void test_killed(void **state)
     assert_true(stage_ms() - start >= 290);
 }
 
+/* Those that were dropped together are given the time to come back one after the other. */
+static void test_dropped_together(void **state)
+{
+    enum { PEERS = 40 };
+    struct stage *s = *state;
+    struct near n[PEERS];
+    s->options.resume_ms = 50;
+    stage_listen(s);
+    for (unsigned i = 0; i < PEERS; i++)
+        near_open(&n[i], s);
+    uint64_t start = stage_ms();
+    for (unsigned i = 0; i < PEERS; i++)
+        near_free(&n[i]);
+    UNTIL(s, stage_far(s, 0)->loss, 3000);
+    assert_true(stage_ms() - start >= 50 + 2 * PEERS - 5);
+    UNTIL(s, stage_far(s, PEERS - 1)->loss, 3000);
+}
+
 static void test_killed_while_stopped_or_busy(void **state)
 {
     struct stage *s = *state;
@@ -234,6 +252,7 @@ int main(int argc, char **argv)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(test_killed),
+        T(test_dropped_together),
         T(test_killed_while_stopped_or_busy),
         T(test_stopped),
         T(test_stopped_with_a_heartbeat_of_its_own),
