@@ -385,7 +385,7 @@ typedef struct hq_answer {
     size_t first;               /**< Index into the batch. */
     size_t count;               /**< From there. */
     const int32_t *code;        /**< 0: finished; 1 to 255: failed with that code; NULL: all finished. */
-    const char *const *error;   /**< Why it failed, or NULL: the code says enough; NULL: for all. UTF-8, at most 512 bytes are kept. */
+    const char *const *error;   /**< Why it failed, or NULL: the code says enough; NULL: for all. UTF-8, at most 2,076 bytes are kept. */
     const int64_t *duration_ns; /**< How long it took; NULL: they ran one after the other since the last answer. */
     const void *const *result;  /**< What it returns, at most HQ_MAX_RESULT bytes, or NULL; not with an error; NULL: nothing. */
     const size_t *result_size;  /**< Bytes of each, with `result`. */

@@ -24,7 +24,7 @@
 #define HQI_MAX_VARIANTS 32u         /* of one request */
 #define HQI_MAX_RANGES (1u << 20)    /* ranges of one id set */
 #define HQI_MAX_REASON 200u          /* bytes of a cancel reason */
-#define HQI_MAX_ERROR_TEXT 512u      /* bytes kept of a task's error text on the server */
+#define HQI_MAX_ERROR_TEXT 2076u     /* bytes of a task's error text: 2,048 of an error file, and the mark that there was more */
 #define HQI_MAX_ERROR_BYTES (16u << 20) /* of all error texts of one job; beyond it they are cut */
 #define HQI_MAX_RESULT (64u << 10)      /* bytes of one task's result: larger ones belong into files */
 #define HQI_MAX_RESULT_BYTES (256ull << 20) /* of all results of one job; beyond it they are dropped, and it is said which */

@@ -178,7 +178,7 @@ def task_dir(w):
     eq((f, mode, os.path.dirname(d)), (f"{d}/hq-error", "700", f"{w.base}/wd"))
     assert not os.path.exists(d), "the task's directory is left"
     for text, expected in (("my words", "my words"), ("", "Task created an error file, but it is empty"),
-                           ("x" * 3000, "x" * 484 + "\n[The message was truncated]"), ("two\nlines\n", "two\nlines\n")):
+                           ("x" * 3000, "x" * 2048 + "\n[The message was truncated]"), ("two\nlines\n", "two\nlines\n")):
         job = run(w, "--task-dir", f"--env=TEXT={text}", "--", "bash", "-c", 'printf %s "$TEXT" > $HQ_ERROR_FILENAME; exit 1')
         eq(error(w, job), expected)
     job = run(w, "--task-dir", "--", "bash", "-c", "echo fine > $HQ_ERROR_FILENAME")

@@ -11,12 +11,12 @@
 static void error_texts_are_bounded(void **unused)
 {
     enum { TEXTS = 40000 };
-    char text[601];
+    char text[HQI_MAX_ERROR_TEXT + 101];
     struct world w;
     world_open(&w);
     w.quick = true;
-    memset(text, 'x', 600);
-    text[600] = '\0';
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
     world_join(&w, 4, 0);
     struct submit *s = world_submit(&w, TEXTS, ONE);
     world_hand(&w, 1, 1, 0, 0, TEXTS, false);
