@@ -78,23 +78,27 @@ static void note_adopted(struct sim *s, const struct fact *f)
             }
 }
 
+/* One that is not its own any more it is told to kill; before it hears of that, the task may start or end. */
+static void note_named(struct sim *s, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t ordinal)
+{
+    const struct piece *p = hqi_state_attempt(hqi_core_core_state(s->server.core), submit, ordinal);
+    bool own = p && p->worker->id.n == worker && p->instance == instance;
+    s->judge.kept += own;
+    s->judge.refused += !own;
+    if (!own)
+        note_attempt(&s->judge.voided, attempt_key(worker, submit, ordinal, instance));
+}
+
 void judge_came_back(struct sim *s, uint32_t worker, const struct attach *a)
 {
-    const struct state *st = hqi_core_core_state(s->server.core);
     s->judge.back++;
     for (uint32_t i = 0; i < a->n_waiting; i++)
         for (uint32_t k = 0; k < a->waiting[i].n_ranges; k++)
-            for (uint32_t o = 0; o < a->waiting[i].ranges[k].count; o++) {
-                const uint32_t submit = a->waiting[i].submit, ordinal = a->waiting[i].ranges[k].first + o;
-                const struct piece *p = hqi_state_attempt(st, submit, ordinal);
-                bool own = p && p->worker->id.n == worker && p->instance == a->waiting[i].instance;
-                s->judge.kept += own;
-                s->judge.refused += !own;
-                if (!own)
-                    note_attempt(&s->judge.voided, attempt_key(worker, submit, ordinal, a->waiting[i].instance));
-            }
+            for (uint32_t o = 0; o < a->waiting[i].ranges[k].count; o++)
+                note_named(s, worker, a->waiting[i].submit, a->waiting[i].instance, a->waiting[i].ranges[k].first + o);
     for (uint32_t i = 0; i < a->news.n_started; i++)
-        s->judge.kept += a->news.started[i].n;
+        for (uint32_t k = 0; k < a->news.started[i].n; k++)
+            note_named(s, worker, a->news.started[i].submit, a->news.started[i].instance, a->news.started[i].ordinals[k]);
 }
 
 /* ---- facts ---- */
@@ -297,10 +301,10 @@ void judge_acknowledged(struct sim *s, uint32_t worker, const struct result *o)
     const struct piece *p = hqi_state_attempt(st, o->submit, o->ordinal);
     const struct submit *submit = hqi_state_submit(st, o->submit);
     struct task_view v;
-    if (p && p->worker->id.n == worker && p->instance == o->instance)
-        sim_fail(s, "worker %u may forget how task %u of submit %u ended, but that was not taken", worker, o->ordinal, o->submit);
     if (!submit || is_voided(s, worker, o->submit, o->ordinal, o->instance))
         return; /* forgotten; or it came too late */
+    if (p && p->worker->id.n == worker && p->instance == o->instance)
+        sim_fail(s, "worker %u may forget how task %u of submit %u ended, but that was not taken", worker, o->ordinal, o->submit);
     hqi_state_task(submit, o->ordinal, &v);
     if (!is_terminal(v.state))
         sim_fail(s, "the outcome of task %u of submit %u is acknowledged, but the task is in state %u", o->ordinal, o->submit, v.state);
