@@ -22,6 +22,9 @@
 #define HQI_MAX_RESOURCES 64u        /* different resources of one worker or one request */
 #define HQI_MAX_INDICES (1u << 20)   /* indices of one indexed pool */
 #define HQI_MAX_VARIANTS 32u         /* of one request */
+#define HQI_MAX_LOAD_CPUS 8192u      /* of one node; the kernel's own limit */
+#define HQI_MAX_LOAD_GPUS 256u       /* of one node and family */
+#define HQI_MAX_GPU_ID 64u           /* bytes; a bus id has 16 */
 #define HQI_MAX_RANGES (1u << 20)    /* ranges of one id set */
 #define HQI_MAX_REASON 200u          /* bytes of a cancel reason */
 #define HQI_MAX_ERROR_TEXT 2076u     /* bytes of a task's error text: 2,048 of an error file, and the mark that there was more */

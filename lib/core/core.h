@@ -73,6 +73,8 @@ int hqi_core_on_worker_back(struct core *c, const struct now *now, struct worker
 int hqi_core_on_worker_holds(struct core *c, const struct now *now, hq_worker_id w, const struct attach *a, hq_error *err);
 /* Unknown, late or impossible rows are ignored (one debug line); the rest counts. HQ_ENOMEM: give it again later. */
 int hqi_core_on_report(struct core *c, const struct now *now, hq_worker_id w, const struct report *r, hq_error *err);
+/* How busy its node is: recorded, and otherwise nobody's business: no tick follows. HQ_ENOMEM: then that one is not told. */
+int hqi_core_on_overview(struct core *c, const struct now *now, hq_worker_id w, const struct node_load *load, hq_error *err);
 void hqi_core_on_worker_ending(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);
 /* The session is over. A reason that was recorded before (stop, idle timeout) wins. */
 void hqi_core_on_worker_lost(struct core *c, const struct now *now, hq_worker_id w, uint8_t reason);

@@ -514,6 +514,19 @@ static void drop_ended(struct core *c, const struct batch *b)
     }
 }
 
+int hqi_core_on_overview(struct core *c, const struct now *now, hq_worker_id id, const struct node_load *load, hq_error *err)
+{
+    const struct worker *w = hqi_state_worker(c->state, id);
+    struct fact f = {.kind = FACT_OVERVIEW, .utc_ms = now->utc_ms, .u.overview = {id, load}};
+    const bool dirty = c->dirty, changed = c->changed;
+    if (!w || w->end != HQ_WORKER_RUNNING)
+        return HQ_OK;
+    int r = hqi_core_commit(c, &f, 1, err);
+    c->dirty = dirty;
+    c->changed = changed;
+    return r;
+}
+
 void hqi_core_lose_worker(struct core *c, const struct now *now, hq_worker_id id, uint8_t reason, bool blameless)
 {
     const struct worker *w = hqi_state_worker(c->state, id);

@@ -213,12 +213,24 @@ static struct hq_doc extra(struct node *parent, const struct worker_config *c)
     return map(parent, &n);
 }
 
+/* Those whose GPUs it offers. */
+static struct hq_doc gpu_families(struct node *parent, const struct resources *r)
+{
+    static const struct {
+        const char *resource, *name;
+    } families[] = {{"gpus/nvidia", "Nvidia"}, {"gpus/amd", "Amd"}};
+    struct hq_doc ret, *child = list_of(parent, &ret, sizeof families / sizeof *families);
+    ret.n = 0;
+    for (size_t i = 0; child && i < sizeof families / sizeof *families; i++)
+        if (hqi_model_resource_find(r, bytes_of(families[i].resource)))
+            child[ret.n++] = word(families[i].name);
+    return ret;
+}
+
 static struct hq_doc overview(struct node *parent, const struct worker_config *c)
 {
     struct node n = {.mem = parent->mem};
-    struct hq_doc families;
-    list_of(parent, &families, 0);
-    add(&n, "gpu_families", families);
+    add(&n, "gpu_families", gpu_families(parent, &c->resources));
     add(&n, "send_interval", duration_or_null(parent, c->overview_interval_ms));
     return map(parent, &n);
 }
@@ -269,6 +281,73 @@ const struct hq_doc *hqi_journal_event_worker_lost(struct arena *mem, uint64_t m
     add(&e, "reason", word(reason <= HQ_WORKER_TIME_LIMIT ? reasons[reason] : reasons[0]));
     add(&e, "type", word("worker-lost"));
     return finish(&e, ms);
+}
+
+static struct hq_doc percent(uint32_t share)
+{
+    return (struct hq_doc){.kind = DOC_DOUBLE, .v.d = share * 100.0 / HQI_LOAD_WHOLE};
+}
+
+static struct hq_doc cpu_usage(struct node *parent, const struct node_load *l)
+{
+    struct hq_doc shares, *child = list_of(parent, &shares, l->n_cpus);
+    for (uint32_t i = 0; child && i < l->n_cpus; i++)
+        child[i] = percent(l->cpus[i]);
+    return tagged(parent, "cpu_per_core_percent_usage", shares);
+}
+
+static struct hq_doc memory_usage(struct node *parent, const struct node_load *l)
+{
+    struct node n = {.mem = parent->mem};
+    add(&n, "free", number(l->memory_free));
+    add(&n, "total", number(l->memory_total));
+    return map(parent, &n);
+}
+
+static struct hq_doc network_usage(struct node *parent, const struct network_load *l)
+{
+    struct node n = {.mem = parent->mem};
+    add(&n, "rx_bytes", number(l->rx_bytes));
+    add(&n, "rx_errors", number(l->rx_errors));
+    add(&n, "rx_packets", number(l->rx_packets));
+    add(&n, "tx_bytes", number(l->tx_bytes));
+    add(&n, "tx_errors", number(l->tx_errors));
+    add(&n, "tx_packets", number(l->tx_packets));
+    return map(parent, &n);
+}
+
+static struct hq_doc gpu_usage(struct node *parent, const struct gpu_loads *g)
+{
+    struct hq_doc gpus, *child = g->known ? list_of(parent, &gpus, g->n) : NULL;
+    for (uint32_t i = 0; child && i < g->n; i++) {
+        struct node n = {.mem = parent->mem};
+        add(&n, "id", text(g->items[i].id));
+        add(&n, "mem_usage", percent(g->items[i].memory));
+        add(&n, "processor_usage", percent(g->items[i].busy));
+        child[i] = map(parent, &n);
+    }
+    return g->known ? tagged(parent, "gpus", gpus) : null();
+}
+
+static struct hq_doc hardware_state(struct node *parent, const struct node_load *l)
+{
+    struct node n = {.mem = parent->mem};
+    add(&n, "amd_gpus", gpu_usage(parent, &l->amd));
+    add(&n, "cpu_usage", cpu_usage(parent, l));
+    add(&n, "memory_usage", memory_usage(parent, l));
+    add(&n, "network_usage", network_usage(parent, &l->network));
+    add(&n, "nvidia_gpus", gpu_usage(parent, &l->nvidia));
+    add(&n, "timestamp", number(l->utc_s));
+    return tagged(parent, "state", map(parent, &n));
+}
+
+const struct hq_doc *hqi_journal_event_worker_overview(struct arena *mem, uint64_t ms, hq_worker_id w, const struct node_load *l)
+{
+    struct node e = {.mem = mem};
+    add(&e, "hw-state", hardware_state(&e, l));
+    add(&e, "id", number(w.n));
+    add(&e, "type", word("worker-overview"));
+    return e.failed ? NULL : finish(&e, ms);
 }
 
 /* ---- jobs ---- */

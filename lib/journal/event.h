@@ -14,6 +14,7 @@ const struct hq_doc *hqi_journal_event_server_start(struct arena *mem, uint64_t 
 const struct hq_doc *hqi_journal_event_worker_connected(struct arena *mem, uint64_t ms, hq_worker_id w,
                                                         const struct worker_config *c);
 const struct hq_doc *hqi_journal_event_worker_lost(struct arena *mem, uint64_t ms, hq_worker_id w, uint8_t reason);
+const struct hq_doc *hqi_journal_event_worker_overview(struct arena *mem, uint64_t ms, hq_worker_id w, const struct node_load *l);
 const struct hq_doc *hqi_journal_event_job_open(struct arena *mem, uint64_t ms, hq_job_id job, struct bytes name,
                                                 uint32_t max_fails);
 const struct hq_doc *hqi_journal_event_job_close(struct arena *mem, uint64_t ms, hq_job_id job);

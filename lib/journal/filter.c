@@ -22,8 +22,8 @@ static uint8_t *bits_new(const struct alloc *a, uint32_t n)
 bool hqi_journal_filter_init(struct survivors *v, const struct state *s, bool all_workers, const struct alloc *a)
 {
     *v = (struct survivors){a, bits_new(a, s->n_jobs), bits_new(a, s->n_submits), bits_new(a, s->n_workers),
-                            s->n_jobs, s->n_submits, s->n_workers};
-    if (!v->jobs || !v->submits || !v->workers)
+                            bits_new(a, s->n_workers), s->n_jobs, s->n_submits, s->n_workers};
+    if (!v->jobs || !v->submits || !v->workers || !v->observed)
         return false;
     for (uint32_t i = 1; i <= s->n_jobs; i++)
         if (s->jobs[i])
@@ -34,6 +34,7 @@ bool hqi_journal_filter_init(struct survivors *v, const struct state *s, bool al
     for (uint32_t i = 1; i <= s->n_workers; i++)
         if (s->workers[i] && (all_workers || s->workers[i]->end == HQ_WORKER_RUNNING))
             set(v->workers, i);
+    memcpy(v->observed, v->workers, s->n_workers / 8 + 1);
     return true;
 }
 
@@ -44,6 +45,7 @@ void hqi_journal_filter_fini(struct survivors *v)
     hqi_base_alloc_free(v->alloc, v->jobs);
     hqi_base_alloc_free(v->alloc, v->submits);
     hqi_base_alloc_free(v->alloc, v->workers);
+    hqi_base_alloc_free(v->alloc, v->observed);
     *v = (struct survivors){.alloc = NULL};
 }
 
@@ -121,6 +123,8 @@ static enum fate judge(const struct survivors *v, struct fact *f, struct arena *
         return if_survives(has(v->workers, v->n_workers, f->u.worker_stop.worker.n));
     case FACT_WORKER_BACK: /* it may name submits that are gone */
         return if_survives(has(v->workers, v->n_workers, f->u.worker_back.worker.n));
+    case FACT_OVERVIEW:
+        return if_survives(has(v->observed, v->n_workers, f->u.overview.worker.n));
     case FACT_HANDOUT:
     case FACT_ADOPT:
     case FACT_RETRACT:

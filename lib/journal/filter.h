@@ -16,10 +16,12 @@
 struct survivors {
     const struct alloc *alloc;
     uint8_t *jobs, *submits, *workers; /* owned */
+    uint8_t *observed; /* owned: workers whose overviews survive */
     uint32_t n_jobs, n_submits, n_workers;
 };
 
-/* Jobs and submits are those that `s` has; workers, at first, those that have not ended, or if `all_workers` all that it has. */
+/* Jobs and submits are those that `s` has; workers, at first, those that have not ended, or if `all_workers` all that it has.
+ * Only of those, overviews survive. */
 bool hqi_journal_filter_init(struct survivors *v, const struct state *s, bool all_workers, const struct alloc *a);
 void hqi_journal_filter_fini(struct survivors *v);
 

@@ -264,6 +264,7 @@ static bool look(struct history *h, const struct fact *f)
     case FACT_SERVER_START:
     case FACT_JOB_OPEN:
     case FACT_WORKER_JOIN:
+    case FACT_OVERVIEW:
         return tell(h);
     case FACT_SUBMIT: /* a job without tasks ends when it is made */
         return tell(h) && (!f->u.submit.new_job || note_job(h, f->u.submit.job));
@@ -302,6 +303,8 @@ static const struct hq_doc *fact_event(struct arena *mem, const struct fact *f)
         return hqi_journal_event_job_cancel(mem, f->utc_ms, f->u.job_cancel.job, f->u.job_cancel.reason);
     case FACT_WORKER_JOIN:
         return hqi_journal_event_worker_connected(mem, f->utc_ms, f->u.worker_join.worker, f->u.worker_join.config);
+    case FACT_OVERVIEW:
+        return hqi_journal_event_worker_overview(mem, f->utc_ms, f->u.overview.worker, f->u.overview.load);
     default:
         return hqi_journal_event_worker_lost(mem, f->utc_ms, f->u.worker_lost.worker, f->u.worker_lost.reason);
     }

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "hqcore/types.h"
 #include "model/config.h"
+#include "model/load.h"
 #include "model/resource.h"
 #include "model/spec.h"
 
@@ -121,7 +122,8 @@ enum fact_kind { /* stored: never renumbered */
     FACT_CLASS = 17,  /* these two only compaction makes: the rest of a submit that was dropped, */
     FACT_REMAINS = 18, /* and the rest of everything else */
     FACT_WORKER_BACK = 19,
-    FACT_ADOPT = 20
+    FACT_ADOPT = 20,
+    FACT_OVERVIEW = 21 /* for people only: changes nothing */
 };
 
 struct fact {
@@ -204,6 +206,10 @@ struct fact {
             const struct worker_trace *traces; /* ascending */
             uint32_t n_traces;
         } remains;
+        struct {
+            hq_worker_id worker;
+            const struct node_load *load;
+        } overview;
     } u;
 };
 

@@ -231,6 +231,15 @@ static int on_register(struct server_worker *w, const struct now *now, struct fr
 
 /* ---- frames ---- */
 
+/* What cannot be recorded at the moment is not told: the next one comes soon, and reports need the room. */
+static void observe(struct server_worker *w, const struct now *now, const struct node_load *load)
+{
+    struct hq_server *s = w->server;
+    hq_error err;
+    if (hqi_server_durable_refusal(s) || hqi_core_on_overview(s->core, now, w->id, load, &err) < 0)
+        hqi_base_log_write(s->log, LOG_DEBUG7, where, "An overview of worker %u is dropped: it cannot be recorded", w->id.n);
+}
+
 static int apply(struct server_worker *w, struct bytes payload, hq_error *err)
 {
     struct hq_server *s = w->server;
@@ -249,6 +258,10 @@ static int apply(struct server_worker *w, struct bytes payload, hq_error *err)
         return hqi_base_error_set(err, HQ_EPROTO, where, "it reports before it has registered");
     if (m.kind == FROM_WORKER_REPORT)
         return hqi_core_on_report(s->core, &now, w->id, &m.u.report, err);
+    if (m.kind == FROM_WORKER_OVERVIEW) {
+        observe(w, &now, m.u.overview);
+        return HQ_OK;
+    }
     hqi_core_on_worker_ending(s->core, &now, w->id, m.u.ending);
     return HQ_OK;
 }

@@ -46,7 +46,7 @@ void hqi_state_apply(struct state *s, struct fact *f)
         [FACT_WORKER_BACK] = hqi_state_worker_apply_back,
         [FACT_ADOPT] = hqi_state_attempt_apply_adopt,
     };
-    s->position++;
+    s->position++; /* what an overview tells is nothing that the state has */
     if (f->kind < sizeof table / sizeof *table && table[f->kind])
         table[f->kind](s, f);
 }

@@ -310,6 +310,11 @@ static int check_started(const struct state *st, const struct fact *f, hq_error 
     return rc;
 }
 
+static int check_overview(const struct state *st, const struct fact *f, hq_error *err)
+{
+    return check_worker(st, f->u.overview.worker, err);
+}
+
 static bool is_code(uint16_t code)
 {
     return code < HQ_CODE_SIGNAL || (code > HQ_CODE_SIGNAL && code <= HQ_CODE_SIGNAL + MAX_SIGNAL) ||
@@ -363,6 +368,7 @@ int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err)
         [FACT_REMAINS] = hqi_state_remains_check,
         [FACT_WORKER_BACK] = check_back,
         [FACT_ADOPT] = check_handout,
+        [FACT_OVERVIEW] = check_overview,
     };
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind])
         return refuse(err, "%u is not a kind of fact", f->kind);

@@ -6,6 +6,7 @@
 
 #include "wire/config.h"
 #include "wire/helper.pb-c.h"
+#include "wire/load.h"
 #include "wire/spec.h"
 
 #define MAX_BUILD 128u
@@ -60,6 +61,17 @@ static Hqcore__HelperCommand *make_command(struct encode *e, const struct to_hel
     return m;
 }
 
+static Hqcore__HelperObserve *make_observe(struct encode *e, const struct helper_observe *o)
+{
+    Hqcore__HelperObserve *m = hqi_wire_pb_message(e, &hqcore__helper_observe__descriptor);
+    if (!m)
+        return NULL;
+    m->interval_ms = o->interval_ms;
+    m->nvidia = o->nvidia;
+    m->amd = o->amd;
+    return m;
+}
+
 static void fill_to(struct encode *e, Hqcore__ToHelperItem *m, const struct to_helper *t)
 {
     m->body_case = (Hqcore__ToHelperItem__BodyCase)t->kind;
@@ -86,6 +98,9 @@ static void fill_to(struct encode *e, Hqcore__ToHelperItem *m, const struct to_h
         break;
     case TO_HELPER_COMMAND:
         m->command = make_command(e, t);
+        break;
+    case TO_HELPER_OBSERVE:
+        m->observe = make_observe(e, &t->u.observe);
         break;
     default:
         m->end = hqi_wire_pb_message(e, &hqcore__helper_end__descriptor);
@@ -166,6 +181,9 @@ static bool read_to(struct decode *d, const Hqcore__ToHelperItem *in, struct to_
     case HQCORE__TO_HELPER_ITEM__BODY_COMMAND:
         return read_command(d, in->command, ret);
     case HQCORE__TO_HELPER_ITEM__BODY_END:
+        return true;
+    case HQCORE__TO_HELPER_ITEM__BODY_OBSERVE:
+        ret->u.observe = (struct helper_observe){in->observe->interval_ms, in->observe->nvidia, in->observe->amd};
         return true;
     default:
         return hqi_wire_pb_fail(d, HQ_EPROTO, "ToHelperItem.body is none that this version knows");
@@ -256,6 +274,13 @@ static void fill_from(struct encode *e, Hqcore__FromHelperItem *m, const struct 
     case FROM_HELPER_HARDWARE:
         m->hardware = make_hardware(e, &f->u.hardware);
         break;
+    case FROM_HELPER_LOAD:
+        m->load = hqi_wire_pb_message(e, &hqcore__helper_load__descriptor);
+        if (m->load) {
+            m->load->load = hqi_wire_load_make(e, f->u.load.load);
+            m->load->notes = hqi_wire_pb_bytes(f->u.load.notes);
+        }
+        break;
     default:
         m->command = hqi_wire_pb_message(e, &hqcore__helper_result__descriptor);
         if (m->command) {
@@ -334,6 +359,10 @@ static bool read_from(struct decode *d, const Hqcore__FromHelperItem *in, struct
         return read_hardware(d, in->hardware, &ret->u.hardware);
     case HQCORE__FROM_HELPER_ITEM__BODY_COMMAND:
         return read_result(d, in->command, ret);
+    case HQCORE__FROM_HELPER_ITEM__BODY_LOAD:
+        ret->u.load.load = hqi_wire_load_read(d, in->load->load);
+        return ret->u.load.load &&
+               hqi_wire_pb_text(d, "HelperLoad.notes", in->load->notes, HELPER_PACKET, &ret->u.load.notes);
     default:
         return hqi_wire_pb_fail(d, HQ_EPROTO, "FromHelperItem.body is none that this version knows");
     }

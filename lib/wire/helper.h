@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "hqcore/error.h"
+#include "model/load.h"
 #include "model/resource.h"
 #include "model/spec.h"
 
@@ -28,7 +29,8 @@ enum to_helper_kind { /* sent: never renumbered */
     TO_HELPER_KILL = 5,     /* SIGINT to its group, after 1 s SIGKILL; its end is reported all the same */
     TO_HELPER_HARDWARE = 6, /* what has this node? answered by HARDWARE */
     TO_HELPER_COMMAND = 7,  /* run a command of the site (scontrol, qstat), answered by COMMAND */
-    TO_HELPER_END = 8       /* kill all tasks (SIGINT, 1 s, SIGKILL; 5 s at most), then exit */
+    TO_HELPER_END = 8,      /* kill all tasks (SIGINT, 1 s, SIGKILL; 5 s at most), then exit */
+    TO_HELPER_OBSERVE = 9   /* how busy is this node? answered by LOAD after each interval */
 };
 
 struct helper_spec {
@@ -71,6 +73,10 @@ struct to_helper {
             uint32_t n_argv;
             uint64_t timeout_ms;
         } command;
+        struct helper_observe {
+            uint64_t interval_ms; /* 0: no more */
+            bool nvidia, amd;     /* ask for these GPUs, too */
+        } observe;
     } u;
 };
 
@@ -82,7 +88,8 @@ enum from_helper_kind { /* sent: never renumbered */
     FROM_HELPER_ENDED = 3,
     FROM_HELPER_UNSTAGED = 4,
     FROM_HELPER_HARDWARE = 5,
-    FROM_HELPER_COMMAND = 6
+    FROM_HELPER_COMMAND = 6,
+    FROM_HELPER_LOAD = 7
 };
 
 struct helper_started {
@@ -123,6 +130,10 @@ struct from_helper {
             int32_t status; /* exit code; -1: could not run, timed out, or killed by a signal */
             struct bytes out, err;
         } command;
+        struct {
+            const struct node_load *load;
+            struct bytes notes; /* as in struct helper_hardware */
+        } load;
     } u;
 };
 

@@ -8,6 +8,7 @@
 #include "wire/columns.h"
 #include "wire/config.h"
 #include "wire/groups.h"
+#include "wire/load.h"
 #include "wire/record.pb-c.h"
 #include "wire/spec.h"
 
@@ -146,6 +147,15 @@ static void make_ended(struct encode *e, Hqcore__Fact *m, const struct fact *f)
     m->ended->worker = f->u.ended.worker.n;
     m->ended->n_groups = f->u.ended.n_groups;
     m->ended->groups = hqi_wire_groups_make_ends(e, f->u.ended.groups, f->u.ended.n_groups);
+}
+
+static void make_overview(struct encode *e, Hqcore__Fact *m, const struct fact *f)
+{
+    m->overview = hqi_wire_pb_message(e, &hqcore__overview_fact__descriptor);
+    if (!m->overview)
+        return;
+    m->overview->worker = f->u.overview.worker.n;
+    m->overview->load = hqi_wire_load_make(e, f->u.overview.load);
 }
 
 static void make_class(struct encode *e, Hqcore__Fact *m, const struct fact *f)
@@ -316,6 +326,12 @@ static bool read_ended(struct decode *d, const Hqcore__Fact *m, struct fact *f)
            hqi_wire_groups_read_ends(d, b->groups, b->n_groups, &f->u.ended.groups, &f->u.ended.n_groups);
 }
 
+static bool read_overview(struct decode *d, const Hqcore__Fact *m, struct fact *f)
+{
+    f->u.overview.load = hqi_wire_load_read(d, m->overview->load);
+    return f->u.overview.load && read_worker_id(d, m->overview->worker, &f->u.overview.worker);
+}
+
 static bool read_class(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
     struct resource_request *r = hqi_wire_pb_get(d, 1, sizeof *r);
@@ -384,6 +400,7 @@ static const struct {
     [FACT_REMAINS] = {make_remains, read_remains},
     [FACT_WORKER_BACK] = {make_worker_back, read_worker_back},
     [FACT_ADOPT] = {make_tasks, read_tasks},
+    [FACT_OVERVIEW] = {make_overview, read_overview},
 };
 #define KNOWN_KINDS (sizeof shapes / sizeof *shapes)
 

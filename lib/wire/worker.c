@@ -8,6 +8,7 @@
 #include "wire/columns.h"
 #include "wire/config.h"
 #include "wire/groups.h"
+#include "wire/load.h"
 #include "wire/spec.h"
 #include "wire/worker.pb-c.h"
 
@@ -92,6 +93,8 @@ void hqi_wire_worker_encode_from(const struct from_worker *m, struct buf *out)
         pb.hello = make_register(&e, m);
     else if (m->kind == FROM_WORKER_REPORT)
         pb.report = make_report(&e, &m->u.report);
+    else if (m->kind == FROM_WORKER_OVERVIEW)
+        pb.overview = hqi_wire_load_make(&e, m->u.overview);
     else {
         ending.reason = (Hqcore__WorkerEnd)m->u.ending;
         pb.ending = &ending;
@@ -185,6 +188,9 @@ int hqi_wire_worker_decode_from(struct from_worker *ret, struct bytes in, const 
         break;
     case HQCORE__FROM_WORKER__BODY_ENDING:
         read_reason(&d, "Ending.reason", m->ending->reason, &ret->u.ending);
+        break;
+    case HQCORE__FROM_WORKER__BODY_OVERVIEW:
+        ret->u.overview = hqi_wire_load_read(&d, m->overview);
         break;
     default:
         hqi_wire_pb_fail(&d, HQ_EPROTO, "FromWorker.body is none that this version knows");

@@ -6,10 +6,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "hqcore/error.h"
+#include "model/load.h"
 #include "model/report.h"
 
 /* Worker to server: one of these per DATA frame. */
-enum from_worker_kind { FROM_WORKER_REGISTER = 1, FROM_WORKER_REPORT = 2, FROM_WORKER_ENDING = 3 };
+enum from_worker_kind { FROM_WORKER_REGISTER = 1, FROM_WORKER_REPORT = 2, FROM_WORKER_ENDING = 3, FROM_WORKER_OVERVIEW = 4 };
 
 struct from_worker {
     uint8_t kind;
@@ -20,6 +21,7 @@ struct from_worker {
         } hello; /* REGISTER */
         struct report report;
         uint8_t ending; /* enum hq_worker_end: the worker ends by itself, for this reason; nothing follows */
+        const struct node_load *overview;
     } u;
 };
 

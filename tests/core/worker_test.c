@@ -31,6 +31,34 @@ static void lost_tasks_run_again(void **state)
     world_close(&w);
 }
 
+/* Recorded, and nothing else: nobody is told, nothing is planned, no task is looked at. */
+static void overviews_change_nothing(void **state)
+{
+    struct world w;
+    world_open(&w);
+    submit(&w, .ids = &four);
+    world_join(&w, 2);
+    world_tick(&w);
+    world_forget_said(&w);
+    const struct state *st = hqi_core_core_state(w.core);
+    const uint64_t position = st->position, deadline = hqi_core_deadline(w.core);
+    assert_int_equal(world_overview(&w, 1), HQ_OK);
+    assert_int_equal(world_overview(&w, 9), HQ_OK); /* of nobody */
+    assert_int_equal(st->position, position + 1);
+    assert_int_equal(hqi_core_deadline(w.core), deadline);
+    assert_int_not_equal(deadline, 0);
+    expect(&w, "");
+    w.full = true;
+    assert_int_equal(world_overview(&w, 1), HQ_ENOMEM);
+    w.full = false;
+    world_lose(&w, 1, HQ_WORKER_CONNECTION_LOST);
+    const uint64_t lost = st->position;
+    world_overview(&w, 1);
+    assert_int_equal(st->position, lost);
+    world_restart(&w);
+    world_close(&w);
+}
+
 static void stopping_workers_get_nothing(void **state)
 {
     struct world w;
@@ -288,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_tasks_run_again),
+        cmocka_unit_test(overviews_change_nothing),
         cmocka_unit_test(stopping_workers_get_nothing),
         cmocka_unit_test(too_little_leaves_a_worker_idle),
         cmocka_unit_test(workers_end_by_themselves),

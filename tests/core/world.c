@@ -348,6 +348,17 @@ int world_started(struct world *w, uint32_t worker, uint32_t submit, uint32_t in
     return world_report(w, worker, &r);
 }
 
+int world_overview(struct world *w, uint32_t worker)
+{
+    static const uint32_t cpus[] = {HQI_LOAD_WHOLE, 1234};
+    static const struct gpu_load gpu = {{"0000:01:00.0", 12}, 5000, 25};
+    const struct node_load load = {.utc_s = w->now.utc_ms / 1000, .cpus = cpus, .n_cpus = 2, .memory_total = 4096,
+                                   .memory_free = 2048, .network = {1, 2, 3, 4, 5, 6}, .nvidia = {true, &gpu, 1}};
+    int r = hqi_core_on_overview(w->core, &w->now, (hq_worker_id){worker}, &load, NULL);
+    world_drain(w);
+    return r;
+}
+
 int world_ended(struct world *w, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t first, uint32_t n,
                 uint16_t code)
 {

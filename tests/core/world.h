@@ -98,6 +98,8 @@ int world_ended(struct world *w, uint32_t worker, uint32_t submit, uint32_t inst
 enum given { RETURNED, REJECTED, CRASHED };
 int world_given(struct world *w, enum given how, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t first,
                 uint32_t n);
+/* Two cpus, half of the memory free, one NVIDIA GPU; AMD's are not known. */
+int world_overview(struct world *w, uint32_t worker);
 void world_lose(struct world *w, uint32_t worker, uint8_t reason);
 
 /* What the n-th worker was told when it joined. */

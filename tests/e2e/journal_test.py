@@ -35,7 +35,7 @@ def export_prints_what_the_reference_prints(w):
     write(w, "j", "example")
     r = w.hq("journal", "export", "j")
     eq(r.out, EXAMPLE)
-    has(r.err, "INFO Outputted 35 events")
+    has(r.err, "INFO Outputted 36 events")
     for line in r.lines():  # compact, keys sorted
         eq(json.dumps(json.loads(line), separators=(",", ":"), sort_keys=True), line)
     eq(sorted(p.name for p in w.work.iterdir() if p.name.startswith("j")), ["j"])  # nothing was made beside it

@@ -174,7 +174,7 @@ static void encode_sample(struct sample *s, size_t which, struct buf *out)
     else if (passes[which] == frame)
         hqi_base_buf_add(out, "hq\1\4, and what follows: twenty-four bytes", 40);
     else if (passes[which] == from_worker) {
-        struct from_worker m = sample_from_worker(s, (uint8_t)(1 + sample_below(s, FROM_WORKER_ENDING)));
+        struct from_worker m = sample_from_worker(s, (uint8_t)(1 + sample_below(s, FROM_WORKER_OVERVIEW)));
         hqi_wire_worker_encode_from(&m, out);
     } else if (passes[which] == to_worker) {
         struct to_worker_batch m = sample_to_worker(s);

@@ -153,6 +153,14 @@ static void report(struct walk *k)
         world_given(&k->w, what < 92 ? REJECTED : RETURNED, worker, submit, instance, ordinal, 1);
 }
 
+static void observe(struct walk *k)
+{
+    uint32_t n;
+    const struct worker *w = live_worker(k, &n);
+    if (w)
+        world_overview(&k->w, w->id.n);
+}
+
 static void take_step(struct walk *k)
 {
     uint32_t what = below(k, 100);
@@ -164,6 +172,8 @@ static void take_step(struct walk *k)
         end_something(k);
     else if (what < 22)
         come_or_go(k);
+    else if (what < 25)
+        observe(k);
     else
         report(k);
     world_pass_ms(&k->w, below(k, 400));
@@ -254,24 +264,73 @@ void story_fini(struct story *s)
 
 /* ---- files ---- */
 
-struct state *story_restore(const struct journal_io *io, const char *path, uint32_t *n)
+static void each_record(const struct journal_io *io, const char *path, void (*eat)(void *user, const struct journal_record *r),
+                        void *user)
 {
     struct reader r;
     struct journal_record record;
-    struct state *st;
     hq_error err;
     int rc, fd = io->open(io->user, path, O_RDONLY);
     assert_true(fd >= 0);
-    assert_int_equal(hqi_state_state_new(&st, &hqi_base_alloc_libc, NULL), HQ_OK);
     if (hqi_journal_reader_init(&r, &hqi_base_alloc_libc, io, fd, &err) < 0)
         fail_msg("%s", err.text);
-    for (*n = 0; (rc = hqi_journal_reader_next(&r, &record, &err)) > 0; ++*n)
-        story_feed(st, record.position, record.bytes);
+    while ((rc = hqi_journal_reader_next(&r, &record, &err)) > 0)
+        eat(user, &record);
     if (rc < 0)
         fail_msg("%s", err.text);
     hqi_journal_reader_fini(&r);
     io->close(io->user, fd);
-    return st;
+}
+
+struct restoring {
+    struct state *st;
+    uint32_t n;
+};
+
+static void restore_one(void *user, const struct journal_record *r)
+{
+    struct restoring *v = user;
+    story_feed(v->st, r->position, r->bytes);
+    v->n++;
+}
+
+struct state *story_restore(const struct journal_io *io, const char *path, uint32_t *n)
+{
+    struct restoring v = {.n = 0};
+    assert_int_equal(hqi_state_state_new(&v.st, &hqi_base_alloc_libc, NULL), HQ_OK);
+    each_record(io, path, restore_one, &v);
+    *n = v.n;
+    return v.st;
+}
+
+struct counting {
+    const struct state *st;
+    uint32_t ended, live;
+};
+
+static void count_one(void *user, const struct journal_record *r)
+{
+    struct counting *v = user;
+    struct arena mem;
+    struct fact *facts;
+    uint32_t n;
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    assert_int_equal(hqi_wire_record_decode(&facts, &n, r->bytes, &hqi_base_alloc_libc, &mem, NULL), HQ_OK);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct worker *w = facts[i].kind == FACT_OVERVIEW ? hqi_state_worker(v->st, facts[i].u.overview.worker) : NULL;
+        v->live += w && w->end == HQ_WORKER_RUNNING;
+        v->ended += facts[i].kind == FACT_OVERVIEW && (!w || w->end != HQ_WORKER_RUNNING);
+    }
+    hqi_wire_record_drop(facts, n);
+    hqi_base_arena_fini(&mem);
+}
+
+void story_count_overviews(const struct journal_io *io, const char *path, const struct state *st, uint32_t *ended, uint32_t *live)
+{
+    struct counting v = {.st = st};
+    each_record(io, path, count_one, &v);
+    *ended = v.ended;
+    *live = v.live;
 }
 
 void story_write(const struct story *s, uint32_t from, uint32_t to, const struct journal_io *io, const char *path)

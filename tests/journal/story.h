@@ -33,6 +33,8 @@ void story_fini(struct story *s);
 void story_feed(struct state *st, uint64_t position, struct bytes record);
 /* The state that a file on this disk restores; fails the test where it does not. *n: how many records it has. */
 struct state *story_restore(const struct journal_io *io, const char *path, uint32_t *n);
+/* How many overviews of workers are in the file that have ended by now, and of others; `st`: what the file restores. */
+void story_count_overviews(const struct journal_io *io, const char *path, const struct state *st, uint32_t *ended, uint32_t *live);
 /* Writes the records from..to - 1 as a journal of its own; synced. */
 void story_write(const struct story *s, uint32_t from, uint32_t to, const struct journal_io *io, const char *path);
 

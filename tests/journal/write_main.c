@@ -53,6 +53,7 @@ static void example(struct world *w)
     join_as(w, "w1");
     submit(w, .name = "done", .ids = &three);
     run_all(w, 1, 3, 0);
+    world_overview(w, 1);
     submit(w, .name = "bash", .n_auto = 1);
     run_all(w, 2, 1, 2);
     world_open_job(w, "open", NO_LIMIT);

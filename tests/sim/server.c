@@ -395,6 +395,8 @@ static int on_worker_data(struct sim *s, struct session_end *e, const struct now
         hqi_core_on_worker_ending(s->server.core, now, (hq_worker_id){e->worker}, m.u.ending);
         return HQ_OK;
     }
+    if (m.kind == FROM_WORKER_OVERVIEW)
+        return hqi_core_on_overview(s->server.core, now, (hq_worker_id){e->worker}, m.u.overview, err);
     keep_results(u, &m.u.report);
     return hqi_core_on_report(s->server.core, now, (hq_worker_id){e->worker}, &m.u.report, err);
 }

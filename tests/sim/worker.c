@@ -440,6 +440,19 @@ static void take_reports(struct sim *s, struct sim_worker *w)
             sim_fail(s, "worker %u reports before it is registered", w->number);
 }
 
+/* Of what is not acknowledged when the server is lost, it is the one thing that nobody needs. */
+static void send_overview(struct sim *s, struct sim_worker *w)
+{
+    const uint32_t cpus[] = {(uint32_t)sim_between(s, 0, HQI_LOAD_WHOLE), 0};
+    const struct node_load load = {.utc_s = s->now / HQI_SEC, .cpus = cpus, .n_cpus = 2, .memory_total = 1u << 30};
+    const struct from_worker m = {.kind = FROM_WORKER_OVERVIEW, .u.overview = &load};
+    struct buf out;
+    hqi_base_buf_init(&out, &hqi_base_alloc_libc);
+    hqi_wire_worker_encode_from(&m, &out);
+    link_send(s, &w->peer, hqi_base_buf_bytes(&out));
+    hqi_base_buf_fini(&out);
+}
+
 static void keep_window(struct sim_worker *w)
 {
     uint64_t bytes = w->peer.end.session.bytes + w->kept_bytes;
@@ -464,6 +477,8 @@ static void pump(struct sim *s, struct sim_worker *w)
         if (w->report_at <= s->now)
             w->report_at = s->now + HQI_MS;
     }
+    if (w->state == WORKER_ALIVE && w->id && w->attached && sim_chance(s, 20))
+        send_overview(s, w);
     s->judge.checks++;
     if ((s->judge.checks & 7) == 0)
         judge_worker(s, w);

@@ -91,6 +91,11 @@ static void same_to(const struct to_helper *a, const struct to_helper *b)
         same_list(a->u.command.argv, a->u.command.n_argv, b->u.command.argv, b->u.command.n_argv);
         same_field(a, b, u.command.timeout_ms);
         break;
+    case TO_HELPER_OBSERVE:
+        same_field(a, b, u.observe.interval_ms);
+        same_field(a, b, u.observe.nvidia);
+        same_field(a, b, u.observe.amd);
+        break;
     default:
         assert_int_equal(a->kind, TO_HELPER_END);
     }
@@ -128,6 +133,10 @@ static void same_from(const struct from_helper *a, const struct from_helper *b)
         same_bytes(a->u.hardware.notes, b->u.hardware.notes);
         same_bytes(a->u.hardware.error, b->u.hardware.error);
         same_bytes(a->u.hardware.gpus, b->u.hardware.gpus);
+        break;
+    case FROM_HELPER_LOAD:
+        same_load(a->u.load.load, b->u.load.load);
+        same_bytes(a->u.load.notes, b->u.load.notes);
         break;
     default:
         same_field(a, b, u.command.tag);

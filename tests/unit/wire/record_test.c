@@ -130,6 +130,10 @@ static void same_fact(const struct fact *a, const struct fact *b)
         for (uint32_t i = 0; i < a->u.ended.n_groups; i++)
             same_end(&a->u.ended.groups[i], &b->u.ended.groups[i]);
         break;
+    case FACT_OVERVIEW:
+        same_field(a, b, u.overview.worker.n);
+        same_load(a->u.overview.load, b->u.overview.load);
+        break;
     case FACT_CLASS:
         assert_true(hqi_model_request_equal(a->u.class.request, b->u.class.request));
         break;
@@ -225,7 +229,7 @@ static void unknown_kinds(void **state)
         const char *text;
     } cases[] = {
         /* facts {kind: 30, field 99: ""}: a later version's */
-        {"\x0a\x06\xa8\x06\x1e\x9a\x06\x00", 8, HQ_EVERSION, "a fact of kind 30, this version knows 1 to 20"},
+        {"\x0a\x06\xa8\x06\x1e\x9a\x06\x00", 8, HQ_EVERSION, "a fact of kind 30, this version knows 1 to 21"},
         {"\x0a\x06\xa8\x06\xff\xff\xff\x7f", 8, HQ_EVERSION, "a fact of kind 268435455"},
         {"\x0a\x00", 2, HQ_EPROTO, "Fact.kind is 0, Fact.body 0"},
         {"\x0a\x03\xa8\x06\x02", 5, HQ_EPROTO, "Fact.kind is 2, Fact.body 0"}, /* without its body */

@@ -121,6 +121,29 @@ void same_config(const struct worker_config *a, const struct worker_config *b)
     same_resources(&a->resources, &b->resources);
 }
 
+static void same_gpus(const struct gpu_loads *a, const struct gpu_loads *b)
+{
+    same_field(a, b, known);
+    same_field(a, b, n);
+    for (uint32_t i = 0; i < a->n; i++) {
+        same_bytes(a->items[i].id, b->items[i].id);
+        same_field(a, b, items[i].busy);
+        same_field(a, b, items[i].memory);
+    }
+}
+
+void same_load(const struct node_load *a, const struct node_load *b)
+{
+    same_field(a, b, utc_s);
+    same_field(a, b, n_cpus);
+    same_column(a->cpus, b->cpus, a->n_cpus, sizeof *a->cpus);
+    same_field(a, b, memory_total);
+    same_field(a, b, memory_free);
+    assert_memory_equal(&a->network, &b->network, sizeof a->network);
+    same_gpus(&a->nvidia, &b->nvidia);
+    same_gpus(&a->amd, &b->amd);
+}
+
 void same_tasks(const struct task_group *a, uint32_t n_a, const struct task_group *b, uint32_t n_b)
 {
     assert_int_equal(n_a, n_b);

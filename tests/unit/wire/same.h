@@ -23,6 +23,7 @@ void same_set(const struct intset *a, const struct intset *b);
 void same_spec(const struct spec *a, const struct spec *b);
 void same_resources(const struct resources *a, const struct resources *b);
 void same_config(const struct worker_config *a, const struct worker_config *b);
+void same_load(const struct node_load *a, const struct node_load *b);
 void same_tasks(const struct task_group *a, uint32_t n_a, const struct task_group *b, uint32_t n_b);
 void same_texts(const struct end_text *a, uint32_t n_a, const struct end_text *b, uint32_t n_b);
 void same_start(const struct start_group *a, const struct start_group *b);

@@ -341,6 +341,31 @@ struct report sample_report(struct sample *s)
     return r;
 }
 
+static struct gpu_loads gpu_loads(struct sample *s)
+{
+    struct gpu_loads g = {.known = sample_bool(s)};
+    g.n = g.known ? sample_below(s, 3) : 0;
+    struct gpu_load *v = get(s, g.n, sizeof *v);
+    for (uint32_t i = 0; i < g.n; i++)
+        v[i] = (struct gpu_load){sample_text(s, 16), sample_below(s, HQI_LOAD_WHOLE + 1), sample_below(s, HQI_LOAD_WHOLE + 1)};
+    g.items = v;
+    return g;
+}
+
+struct node_load *sample_load(struct sample *s)
+{
+    struct node_load *l = get(s, 1, sizeof *l);
+    uint32_t n = sample_below(s, 4), *cpus = get(s, n, sizeof *cpus);
+    for (uint32_t i = 0; i < n; i++)
+        cpus[i] = sample_below(s, HQI_LOAD_WHOLE + 1);
+    *l = (struct node_load){sample_wide(s), cpus, n, sample_wide(s), sample_wide(s),
+                            {sample_wide(s), sample_wide(s), sample_wide(s), sample_wide(s), sample_wide(s), sample_wide(s)},
+                            {0}, {0}};
+    l->nvidia = gpu_loads(s);
+    l->amd = gpu_loads(s);
+    return l;
+}
+
 static void fill_register(struct sample *s, struct from_worker *m)
 {
     m->u.hello.config = sample_config(s);
@@ -366,6 +391,8 @@ struct from_worker sample_from_worker(struct sample *s, uint8_t kind)
         fill_register(s, &m);
     else if (kind == FROM_WORKER_REPORT)
         m.u.report = sample_report(s);
+    else if (kind == FROM_WORKER_OVERVIEW)
+        m.u.overview = sample_load(s);
     else
         m.u.ending = (uint8_t)(1 + sample_below(s, HQ_WORKER_TIME_LIMIT));
     return m;
@@ -421,9 +448,9 @@ struct to_worker_batch sample_to_worker(struct sample *s)
 
 struct to_helper *sample_to_helper(struct sample *s, uint32_t *n)
 {
-    struct to_helper *v = get(s, 8, sizeof *v);
-    *n = 8;
-    for (uint32_t i = 0; i < 8; i++)
+    struct to_helper *v = get(s, 9, sizeof *v);
+    *n = 9;
+    for (uint32_t i = 0; i < *n; i++)
         v[i].kind = (uint8_t)(TO_HELPER_SPEC + i);
     v[0].u.spec =
         (struct helper_spec){ordinal(s),         texts(s, 3),        1 + sample_below(s, 3), env(s, 2),
@@ -448,14 +475,17 @@ struct to_helper *sample_to_helper(struct sample *s, uint32_t *n)
     v[6].u.command.argv = texts(s, 3);
     v[6].u.command.n_argv = 1 + sample_below(s, 3);
     v[6].u.command.timeout_ms = sample_wide(s);
+    v[8].u.observe.interval_ms = sample_wide(s);
+    v[8].u.observe.nvidia = sample_bool(s);
+    v[8].u.observe.amd = sample_bool(s);
     return v;
 }
 
 struct from_helper *sample_from_helper(struct sample *s, uint32_t *n)
 {
-    struct from_helper *v = get(s, 6, sizeof *v);
-    *n = 6;
-    for (uint32_t i = 0; i < 6; i++)
+    struct from_helper *v = get(s, 7, sizeof *v);
+    *n = 7;
+    for (uint32_t i = 0; i < *n; i++)
         v[i].kind = (uint8_t)(FROM_HELPER_HELLO + i);
     v[0].u.hello.build = sample_text(s, 20);
     v[0].u.hello.pid = (int32_t)sample_below(s, 1u << 22);
@@ -473,6 +503,8 @@ struct from_helper *sample_from_helper(struct sample *s, uint32_t *n)
     v[5].u.command.status = (int32_t)sample_below(s, 257) - 1;
     v[5].u.command.out = sample_blob(s, 30);
     v[5].u.command.err = sample_blob(s, 30);
+    v[6].u.load.load = sample_load(s);
+    v[6].u.load.notes = sample_text(s, 30);
     return v;
 }
 
@@ -584,6 +616,10 @@ static void fill_fact(struct sample *s, struct fact *f)
     case FACT_CLASS:
         fill_class(s, f);
         break;
+    case FACT_OVERVIEW:
+        f->u.overview.worker.n = 1 + ordinal(s);
+        f->u.overview.load = sample_load(s);
+        break;
     case FACT_REMAINS:
         fill_remains(s, f);
         break;
@@ -597,7 +633,7 @@ static void fill_fact(struct sample *s, struct fact *f)
 
 struct fact *sample_facts(struct sample *s, uint32_t *n)
 {
-    *n = FACT_ADOPT;
+    *n = FACT_OVERVIEW;
     struct fact *v = get(s, *n, sizeof *v);
     for (uint32_t i = 0; i < *n; i++) {
         v[i].kind = (uint8_t)(i + 1);

@@ -35,6 +35,7 @@ const struct task_group *sample_tasks(struct sample *s, uint32_t n, bool marks);
 struct hello sample_hello(struct sample *s);
 struct welcome sample_welcome(struct sample *s);
 struct refuse sample_refuse(struct sample *s);
+struct node_load *sample_load(struct sample *s);
 struct report sample_report(struct sample *s);
 struct from_worker sample_from_worker(struct sample *s, uint8_t kind);
 struct to_worker_batch sample_to_worker(struct sample *s);         /* an item of each kind */

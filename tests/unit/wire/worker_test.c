@@ -102,6 +102,8 @@ static void from_worker_round_trip(struct sample *s, uint8_t kind, struct buf *o
         same_attach(a.u.hello.attach, b.u.hello.attach);
     } else if (kind == FROM_WORKER_REPORT)
         same_report(&a.u.report, &b.u.report);
+    else if (kind == FROM_WORKER_OVERVIEW)
+        same_load(a.u.overview, b.u.overview);
     else
         assert_int_equal(a.u.ending, b.u.ending);
     if (s->seed % ROUNDS < HOSTILE_ROUNDS) {
@@ -181,7 +183,7 @@ static void round_trips(void **state)
     hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
     hqi_base_buf_init(&out, &hqi_base_alloc_libc);
     for (uint64_t seed = 0; seed < ROUNDS; seed++) {
-        for (uint8_t kind = FROM_WORKER_REGISTER; kind <= FROM_WORKER_ENDING; kind++)
+        for (uint8_t kind = FROM_WORKER_REGISTER; kind <= FROM_WORKER_OVERVIEW; kind++)
             from_worker_round_trip(&(struct sample){seed, &mem}, kind, &out);
         to_worker_round_trip(&(struct sample){seed, &mem}, &out, seed < HOSTILE_ROUNDS * 2);
         hqi_base_arena_clear(&mem);
