@@ -28,11 +28,15 @@ ssize_t hqi_helper_fd_read_file(const char *path, char *buf, size_t size)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return -1;
-    ssize_t n = read(fd, buf, size - 1);
+    size_t n = 0;
+    ssize_t got;
+    while ((got = read(fd, buf + n, size - 1 - n)) > 0) /* /proc gives some files page by page */
+        n += (size_t)got;
     close(fd);
-    if (n >= 0)
-        buf[n] = '\0';
-    return n;
+    if (got < 0 && n == 0)
+        return -1;
+    buf[n] = '\0';
+    return (ssize_t)n;
 }
 
 void hqi_helper_fd_close_from(int first)
