@@ -21,7 +21,7 @@ struct command {
     struct capture out, err;
     struct loop_timer timer;
     struct pad *pad; /* owned */
-    uint64_t tag;
+    struct command_end end;
     bool timed_out;
 };
 
@@ -32,17 +32,6 @@ static void command_free(struct command *c)
     hqi_helper_capture_fini(&c->err);
     hqi_helper_spawn_give_pad(c->all->spawner, c->pad);
     hqi_base_arena_free(c->mem);
-}
-
-static void answer(struct outbox *o, uint64_t tag, int32_t status, struct bytes out, struct bytes err)
-{
-    bool ok = true;
-    struct from_helper *item = hqi_helper_outbox_add(o, FROM_HELPER_COMMAND, 0);
-    item->u.command.tag = tag;
-    item->u.command.status = status;
-    item->u.command.out = hqi_base_arena_bytes(&o->mem, out, &ok);
-    item->u.command.err = hqi_base_arena_bytes(&o->mem, err, &ok);
-    o->urgent = true;
 }
 
 static void on_timeout(struct loop_timer *t)
@@ -56,15 +45,13 @@ static void on_timeout(struct loop_timer *t)
 static void on_ended(struct child *child, int status, const struct rusage *usage)
 {
     struct command *c = hqi_container(child, struct command, child);
-    struct outbox *o = c->all->outbox;
     if (c->pad->step != SPAWN_OK) {
-        answer(o, c->tag, -1, (struct bytes){0},
-               hqi_helper_outcome_of_spawn(c->pad, false, false, &o->mem).text);
+        c->end.run(c->end.user, -1, (struct bytes){0}, hqi_helper_outcome_of_spawn(c->pad, false, false, c->mem).text);
     } else {
         hqi_helper_capture_finish(&c->out);
         hqi_helper_capture_finish(&c->err);
-        answer(o, c->tag, WIFEXITED(status) && !c->timed_out ? WEXITSTATUS(status) : -1,
-               hqi_base_buf_bytes(&c->out.data), hqi_base_buf_bytes(&c->err.data));
+        c->end.run(c->end.user, WIFEXITED(status) && !c->timed_out ? WEXITSTATUS(status) : -1,
+                   hqi_base_buf_bytes(&c->out.data), hqi_base_buf_bytes(&c->err.data));
     }
     command_free(c);
 }
@@ -116,22 +103,58 @@ static const char *start(struct command *c, const struct bytes *argv, uint32_t n
     return NULL;
 }
 
-void hqi_helper_command_run(struct commands *all, uint64_t tag, const struct bytes *argv, uint32_t n_argv,
-                            uint64_t timeout_ms)
+void hqi_helper_command_start(struct commands *all, const struct bytes *argv, uint32_t n_argv, uint64_t timeout_ms,
+                              struct command_end end)
 {
     hq_error err;
     struct arena *mem = hqi_base_arena_new(&hqi_base_alloc_libc);
     struct command *c = mem ? hqi_base_arena_zero(mem, 1, sizeof *c) : NULL;
     if (!c) {
         hqi_base_arena_free(mem);
+        end.run(end.user, -1, (struct bytes){0}, bytes_of("out of memory"));
+        return;
+    }
+    *c = (struct command){.all = all, .mem = mem, .child.ended = on_ended, .timer.run = on_timeout, .end = end};
+    const char *problem = start(c, argv, n_argv, timeout_ms, &err);
+    if (problem) {
+        end.run(end.user, -1, (struct bytes){0}, bytes_of(problem));
+        command_free(c);
+    }
+}
+
+/* ---- for the worker ---- */
+
+struct question {
+    struct outbox *outbox; /* borrowed */
+    uint64_t tag;
+};
+
+static void answer(struct outbox *o, uint64_t tag, int32_t status, struct bytes out, struct bytes err)
+{
+    bool ok = true;
+    struct from_helper *item = hqi_helper_outbox_add(o, FROM_HELPER_COMMAND, 0);
+    item->u.command.tag = tag;
+    item->u.command.status = status;
+    item->u.command.out = hqi_base_arena_bytes(&o->mem, out, &ok);
+    item->u.command.err = hqi_base_arena_bytes(&o->mem, err, &ok);
+    o->urgent = true;
+}
+
+static void answer_question(void *user, int32_t status, struct bytes out, struct bytes err)
+{
+    struct question *q = user;
+    answer(q->outbox, q->tag, status, out, err);
+    free(q);
+}
+
+void hqi_helper_command_run(struct commands *all, uint64_t tag, const struct bytes *argv, uint32_t n_argv,
+                            uint64_t timeout_ms)
+{
+    struct question *q = malloc(sizeof *q);
+    if (!q) {
         answer(all->outbox, tag, -1, (struct bytes){0}, bytes_of("out of memory"));
         return;
     }
-    *c = (struct command){
-        .all = all, .mem = mem, .child.ended = on_ended, .timer.run = on_timeout, .tag = tag};
-    const char *problem = start(c, argv, n_argv, timeout_ms, &err);
-    if (problem) {
-        answer(all->outbox, tag, -1, (struct bytes){0}, bytes_of(problem));
-        command_free(c);
-    }
+    *q = (struct question){all->outbox, tag};
+    hqi_helper_command_start(all, argv, n_argv, timeout_ms, (struct command_end){answer_question, q});
 }
