@@ -20,6 +20,7 @@
 #include "helper/command.h"
 #include "helper/fd.h"
 #include "helper/inbox.h"
+#include "helper/observe.h"
 #include "helper/options.h"
 #include "helper/outbox.h"
 #include "helper/probe.h"
@@ -47,6 +48,7 @@ struct helper {
     struct tasks tasks;
     struct commands commands;
     struct probes probes;
+    struct observer observer;
     struct loop_timer report; /* set while something waits to be reported */
     struct loop_timer end;    /* set while ending */
     uint64_t end_ns;
@@ -104,6 +106,7 @@ static void begin_end(struct helper *h)
     if (h->ending)
         return;
     h->ending = true;
+    hqi_helper_observe_set(&h->observer, &(struct helper_observe){0});
     hqi_helper_task_kill_all(&h->tasks);
     h->end_ns = hqi_base_clock_now().mono_ns + END_NS;
     hqi_loop_timer_set(h->loop, &h->end, h->end_ns);
@@ -136,6 +139,10 @@ static void on_item(void *user, const struct to_helper *item)
     case TO_HELPER_COMMAND:
         hqi_helper_command_run(&h->commands, item->u.command.tag, item->u.command.argv,
                                item->u.command.n_argv, item->u.command.timeout_ms);
+        break;
+    case TO_HELPER_OBSERVE:
+        if (!h->ending)
+            hqi_helper_observe_set(&h->observer, &item->u.observe);
         break;
     case TO_HELPER_END:
         begin_end(h);
@@ -229,6 +236,7 @@ static int init(struct helper *h, hq_error *err)
     hqi_helper_task_init(&h->tasks);
     h->commands = (struct commands){h->loop, &h->spawner, &h->children, &h->outbox, environ};
     h->probes = (struct probes){h->loop, &h->children, &h->outbox, &h->affinity, environ};
+    hqi_helper_observe_init(&h->observer, h->loop, &h->commands, &h->outbox);
     hqi_helper_watch_init(&h->watch, h->loop, h->options.worker, h->options.worker_fd);
     h->inbox.on_item = on_item;
     h->inbox.user = h;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 #define PACKET_BYTES 65536u /* an answer of 128 kB on top still fits a buffer of 208 kB */
 #define ITEM_BYTES 96u      /* at most, without its texts */
@@ -68,6 +69,20 @@ bool hqi_helper_outbox_add_packet(struct outbox *o, struct bytes packet, hq_erro
     return n > 0;
 }
 
+bool hqi_helper_outbox_holds(const struct outbox *o, uint8_t kind)
+{
+    for (uint32_t i = 0; i < o->n; i++)
+        if (o->items[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* At most: two bytes for a cpu, and what a GPU takes besides its id. */
+static size_t load_bytes(const struct node_load *l)
+{
+    return 160 + 2 * (size_t)l->n_cpus + ((size_t)l->nvidia.n + l->amd.n) * (12 + HQI_MAX_GPU_ID);
+}
+
 static size_t text_bytes(const struct from_helper *item)
 {
     switch (item->kind) {
@@ -75,6 +90,8 @@ static size_t text_bytes(const struct from_helper *item)
         return item->u.ended.text.n;
     case FROM_HELPER_COMMAND:
         return item->u.command.out.n + item->u.command.err.n;
+    case FROM_HELPER_LOAD:
+        return item->u.load.notes.n + load_bytes(item->u.load.load);
     default:
         return 0;
     }

@@ -29,6 +29,8 @@ struct from_helper *hqi_helper_outbox_add(struct outbox *o, uint8_t kind, uint64
 void hqi_helper_outbox_add_key(struct outbox *o, uint8_t kind, uint64_t key);
 /* Takes over items that a packet of ours holds; they live in o->mem. false: not a packet. */
 bool hqi_helper_outbox_add_packet(struct outbox *o, struct bytes packet, hq_error *err);
+/* Something of that kind has not left yet. */
+bool hqi_helper_outbox_holds(const struct outbox *o, uint8_t kind);
 /* Sends as much as the socket takes. */
 void hqi_helper_outbox_flush(struct outbox *o, uint64_t now_ns);
 
