@@ -67,6 +67,7 @@ static int make_worker(hq_worker **ret, hq_ctx *ctx, struct cli *cli, const stru
                              .idle_timeout_ms = args_limit(m, "idle-timeout"),
                              .time_limit_ms = args_limit(m, "time-limit"),
                              .heartbeat_ms = args_limit(m, "heartbeat"),
+                             .overview_interval_ms = args_number(m, "overview-interval", 0),
                              .min_utilization = (double)args_number(m, "min-utilization", 0) / HQ_UNITS,
                              .task_files = cli->task_files,
                              .keep_affinity = 1};
@@ -139,15 +140,6 @@ int worker_start_run(struct cli *cli, const struct matches *m)
 
 /* ---- table ---- */
 
-static bool check_overview(const char *text, uint64_t *value, char *why, size_t room)
-{
-    if (hq_tools_check(HQ_GRAMMAR_DURATION_HUMAN, text, value, why, room) < 0)
-        return false;
-    if (*value > 0)
-        snprintf(why, room, "overviews of the hardware are not supported yet: only 0 (off) is");
-    return *value == 0;
-}
-
 /* In 1/10000. */
 static bool check_utilization(const char *text, uint64_t *value, char *why, size_t room)
 {
@@ -176,8 +168,9 @@ const struct arg worker_start_args[] = {
     {.name = "no-hyper-threading", .kind = ARG_FLAG, .help = "Offer one cpu of each core only"},
     {.name = "idle-timeout", .value = "IDLE_TIMEOUT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
      .help = "Stop when there was nothing to do for so long"},
-    {.name = "overview-interval", .value = "OVERVIEW_INTERVAL", .kind = ARG_CHECKED, .check = check_overview,
-     .fallback = "0s", .help = "Accepted for old scripts: only `0s`, which is off"},
+    {.name = "overview-interval", .value = "OVERVIEW_INTERVAL", .kind = ARG_GRAMMAR,
+     .grammar = HQ_GRAMMAR_DURATION_HUMAN, .fallback = "0s",
+     .help = "How often the journal is told how busy the node is (cpus, memory, network, GPUs), as in `10s`; `0s`: never"},
     {.name = "min-utilization", .value = "MIN_UTILIZATION", .kind = ARG_CHECKED, .check = check_utilization,
      .fallback = "0", .help = "Stay idle unless this share of the cpus, from 0 to 1, would be in use"},
     {.name = "heartbeat", .value = "HEARTBEAT", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION, .fallback = "8s",

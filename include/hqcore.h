@@ -320,7 +320,9 @@ typedef struct hq_worker_options {
                              * else stays idle; up to 0.001: no limit. */
     const char *const *functions; /**< Names of functions that this program runs for function tasks, NULL-terminated; NULL: none.
                                    * Letters and digits, with '/' between. */
-    uint64_t reserved[2];   /**< 0. */
+    uint64_t overview_interval_ms; /**< Between overviews of how busy its node is, which the server's journal shows as events: cpus, memory,
+                                    * network, and the GPUs that the worker offers. At least 100 ms lie between them; 0: none. */
+    uint64_t reserved[1];   /**< 0. */
 } hq_worker_options;
 
 /** Makes a worker. Reads files, may resolve a name, starts the helper processes and waits for them to describe the hardware (at

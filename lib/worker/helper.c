@@ -45,6 +45,28 @@ static void on_command(struct worker_answers *a, int32_t status, struct bytes ou
     a->has_command = true;
 }
 
+void hqi_worker_helper_log_notes(const struct hq_worker *w, struct bytes notes)
+{
+    static const struct {
+        const char *word;
+        int level;
+    } levels[] = {{"ERROR ", LOG_ERROR}, {"WARN ", LOG_WARN}, {"INFO ", LOG_INFO}, {"DEBUG ", LOG_DEBUG7}};
+    while (notes.n > 0) {
+        const char *end = memchr(notes.p, '\n', notes.n);
+        size_t n = end ? (size_t)(end - notes.p) : notes.n;
+        int level = LOG_INFO;
+        size_t skip = 0;
+        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+            if (strncmp(notes.p, levels[i].word, strlen(levels[i].word)) == 0) {
+                level = levels[i].level;
+                skip = strlen(levels[i].word);
+            }
+        hqi_base_log_write(w->log, level, where, "%.*s", (int)(n - skip), notes.p + skip);
+        notes.p += end ? n + 1 : n;
+        notes.n -= end ? n + 1 : n;
+    }
+}
+
 /* False: out of memory, and what the item told is lost. */
 static bool take_item(struct hq_worker *w, uint32_t index, const struct from_helper *item)
 {
@@ -67,6 +89,8 @@ static void on_items(void *user, uint32_t index, const struct from_helper *items
             on_hardware(&w->answers, &items[i].u.hardware);
         else if (items[i].kind == FROM_HELPER_COMMAND)
             on_command(&w->answers, items[i].u.command.status, items[i].u.command.out);
+        else if (items[i].kind == FROM_HELPER_LOAD)
+            hqi_worker_overview_take(w, items[i].u.load.load, items[i].u.load.notes);
         else
             ok = take_item(w, index, &items[i]);
     }
@@ -190,6 +214,8 @@ static bool repair_one(struct hq_worker *w, uint32_t index)
         return false;
     }
     h->lost = false;
+    if (index == 0 && w->id.n)
+        hqi_worker_overview_ask(w);
     return true;
 }
 

@@ -146,6 +146,7 @@ int hqi_worker_prepare_config(struct hq_worker *w, const hq_worker_options *o, h
     c->heartbeat_ms = o->heartbeat_ms ? o->heartbeat_ms : DEFAULT_HEARTBEAT_MS;
     c->idle_timeout_ms = o->idle_timeout_ms;
     c->time_limit_ms = o->time_limit_ms;
+    c->overview_interval_ms = o->overview_interval_ms;
     c->min_utilization = (uint32_t)(o->min_utilization * HQ_UNITS + 0.5);
     return ok && c->listen_address.p ? HQ_OK : hqi_base_error_nomem(err, where);
 }

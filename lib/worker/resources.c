@@ -128,29 +128,6 @@ static int check_cpus(const struct assembly *a, uint32_t bits, hq_error *err)
 
 /* ---- what was found ---- */
 
-/* Lines "LEVEL text" of the helper. */
-static void log_notes(struct hq_worker *w, struct bytes notes)
-{
-    static const struct {
-        const char *word;
-        int level;
-    } levels[] = {{"ERROR ", LOG_ERROR}, {"WARN ", LOG_WARN}, {"INFO ", LOG_INFO}, {"DEBUG ", LOG_DEBUG7}};
-    while (notes.n > 0) {
-        const char *end = memchr(notes.p, '\n', notes.n);
-        size_t n = end ? (size_t)(end - notes.p) : notes.n;
-        int level = LOG_INFO;
-        size_t skip = 0;
-        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-            if (strncmp(notes.p, levels[i].word, strlen(levels[i].word)) == 0) {
-                level = levels[i].level;
-                skip = strlen(levels[i].word);
-            }
-        hqi_base_log_write(w->log, level, where, "%.*s", (int)(n - skip), notes.p + skip);
-        notes.p += end ? n + 1 : n;
-        notes.n -= end ? n + 1 : n;
-    }
-}
-
 static int detect(struct hq_worker *w, struct assembly *a, const hq_worker_options *o, uint32_t bits, hq_error *err)
 {
     struct to_helper item = {.kind = TO_HELPER_HARDWARE};
@@ -162,7 +139,7 @@ static int detect(struct hq_worker *w, struct assembly *a, const hq_worker_optio
     if (w->answers.error.n > 0)
         return hqi_base_error_set(err, HQ_EINTERNAL, where, "the hardware could not be detected: %.*s",
                                   (int)w->answers.error.n, w->answers.error.p);
-    log_notes(w, w->answers.notes);
+    hqi_worker_helper_log_notes(w, w->answers.notes);
     for (uint32_t i = 0; i < found->n && a->n < 2 * HQI_MAX_RESOURCES; i++)
         if (is_wanted(found->items[i].name, bits) && !has(a, a->n_given, found->items[i].name))
             a->items[a->n++] = found->items[i];

@@ -153,6 +153,7 @@ static void on_registered(struct hq_worker *w, const struct registered *r)
     w->registered->pub.u.worker.state = HQ_WORKER_RUNNING;
     hqi_host_event_push(w->handle.ctx, w->registered);
     w->registered = NULL;
+    hqi_worker_overview_ask(w);
 }
 
 static int on_item(struct hq_worker *w, const struct now *now, struct to_worker *item, hq_error *err)

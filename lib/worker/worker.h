@@ -141,6 +141,10 @@ int hqi_worker_prepare_config(struct hq_worker *w, const hq_worker_options *o, h
 /* Fills w->config->resources from the options and the hardware that the helper has described. */
 int hqi_worker_resources_assemble(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
 
+/* ---- overview.c: how busy the node is ---- */
+void hqi_worker_overview_ask(struct hq_worker *w); /* helper 0, from now on; nothing without an interval */
+void hqi_worker_overview_take(struct hq_worker *w, const struct node_load *load, struct bytes notes);
+
 /* ---- manager.c ---- */
 /* Slurm or PBS: fills config's manager, id, group default and time limit. Asks the manager through helper 0. */
 int hqi_worker_manager_detect(struct hq_worker *w, const hq_worker_options *o, hq_error *err);
@@ -150,6 +154,7 @@ int hqi_worker_helper_start(struct hq_worker *w, uint32_t n, hq_error *err); /* 
 /* Sends one request to helper 0 and waits for *done (a member of w->answers), at most timeout_ms. */
 int hqi_worker_helper_ask(struct hq_worker *w, const struct to_helper *item, const bool *done, int timeout_ms,
                            hq_error *err);
+void hqi_worker_helper_log_notes(const struct hq_worker *w, struct bytes notes); /* its lines "LEVEL text" */
 void hqi_worker_helper_on_repair(struct loop_timer *t);
 void hqi_worker_helper_lose(struct hq_worker *w, uint32_t index); /* it is gone, or of no more use */
 bool hqi_worker_helper_gone(const struct hq_worker *w);

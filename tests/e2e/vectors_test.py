@@ -143,7 +143,7 @@ def definitions(w):
                 "Unexpected end of input found while attempting to parse resource kind, expected "
                 "something else", 4, "List items have to be unique"))
     for args in (["--min-utilization=0"], ["--min-utilization=0.0"], ["--min-utilization=0.5"], ["--min-utilization=1"], ["--retract-check-interval=10s"], ["--overview-interval=0s"],
-                 ["--overview-interval=0"], ["--on-server-lost=finish-running"], ["--manager=none"], ["--heartbeat=1m"]):
+                 ["--overview-interval=0"], ["--overview-interval=100ms"], ["--on-server-lost=finish-running"], ["--manager=none"], ["--heartbeat=1m"]):
         has(w.hq("worker", "start", "--cpus=1", "--detect-resources=none", *args, rc=1).err, "Cannot load server directory")
     for value in ("4", "[0, 5, 7]", "2x4", "range(0-3)", "[[0,1],[2,3]]"):
         has(w.hq("worker", "start", "--detect-resources=none", f"--cpus={value}", rc=1).err, "Cannot load server directory")

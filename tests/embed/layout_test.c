@@ -112,7 +112,8 @@ AT(hq_worker_options, task_files, 128);
 AT(hq_worker_options, keep_affinity, 136);
 AT(hq_worker_options, min_utilization, 144);
 AT(hq_worker_options, functions, 152);
-AT(hq_worker_options, reserved, 160);
+AT(hq_worker_options, overview_interval_ms, 160);
+AT(hq_worker_options, reserved, 168);
 
 SIZE(hq_client_options, 64);
 AT(hq_client_options, size, 0);

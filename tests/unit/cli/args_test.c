@@ -296,6 +296,7 @@ static void test_accepted(void **state)
         {"task", "list", "1", "-vv"},
         {"worker", "start", "--cpus=2x4", "--resource=mem=sum(1_000)", "--overview-interval", "0s"},
         {"worker", "start", "--overview-interval=0", "--detect-resources=cpus,mem"},
+        {"worker", "start", "--overview-interval=1m 30s"},
         {"run", "--worker-cpus=4", "--array=1-3", "x"},
         {"server", "start", "--client-port=0", "--worker-port=65535"},
     };
@@ -323,7 +324,7 @@ static void test_wrong_values(void **state)
         {"job", "cat", "all", "stdout"},         {"task", "list", "all"},
         {"job", "list", "-v"},                   {"job", "forget", "1", "--status=failed"},
         {"submit", "-n", "x"},                   {"submit", "--log=x", "y"},
-        {"server", "start", "--journal-flush-period=x"}, {"worker", "start", "--overview-interval=5s"},
+        {"server", "start", "--journal-flush-period=x"}, {"worker", "start", "--overview-interval=5"},
         {"wait"},                                {"help"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
