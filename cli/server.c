@@ -2,6 +2,7 @@
 /* server.c - `hq server`: runs one in the foreground, and talks to one. */
 #include "server.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -211,7 +212,8 @@ static int run_start(struct cli *cli, const struct matches *m)
     out_log(cli, LOG_INFO, "No online server found, starting a new server");
     warn_encrypted(cli, m);
     if (hq_ctx_new(&ctx, &opt, &err) < 0 || make_server(&server, ctx, cli, m, &err) < 0) {
-        rc = out_fail(cli, NULL, "%s", err.text);
+        bool taken = err.code == HQ_ESYS && err.sys == EADDRINUSE;
+        rc = taken ? out_fail(cli, err.text, "Cannot create HQ server socket") : out_fail(cli, NULL, "%s", err.text);
     } else {
         signals_catch(ctx, caught);
         announce(cli, args_text(m, "journal"));

@@ -28,15 +28,31 @@ static int fail_dir(struct cli *cli)
     return rc;
 }
 
+static int fail_access(struct cli *cli, const char *cause)
+{
+    char dir[PATH_MAX];
+    return out_fail(cli, cause, "Cannot load access record from \"%s/access.json\"", session_dir(cli, dir));
+}
+
+static int fail_version(struct cli *cli, const hq_error *err)
+{
+    struct str cause = {0};
+    str_addf(&cause, "Version error: %s", err->text);
+    int rc = fail_access(cli, cause.p);
+    str_free(&cause);
+    return rc;
+}
+
 static int fail(struct cli *cli, const hq_error *err)
 {
-    char why[ERRNO_MAX], dir[PATH_MAX];
+    char why[ERRNO_MAX];
     if (strcmp(err->where, "serverdir") != 0)
         return out_fail(cli, NULL, "%s", err->text);
     if (err->code == HQ_ENOENT)
         return fail_dir(cli);
-    const char *cause = err->code == HQ_ESYS && err->sys ? format_errno(err->sys, why) : err->text;
-    return out_fail(cli, cause, "Cannot load access record from \"%s/access.json\"", session_dir(cli, dir));
+    if (err->code == HQ_EVERSION)
+        return fail_version(cli, err);
+    return fail_access(cli, err->code == HQ_ESYS && err->sys ? format_errno(err->sys, why) : err->text);
 }
 
 /* The values of a repeated option, NULL-terminated. The caller frees the array. */

@@ -181,6 +181,8 @@ def other_versions_and_broken_files(w):
     r = w.hq("--server-dir", forged(w, lambda a: a.update(version="0.26.2")), "job", "list", rc=1)
     has(r.err, "Hyperqueue version mismatch detected.\nAccess record contains version 0.26.2, but the current version is "
                "hqcore-1.")
+    r = w.hq("--server-dir", forged(w, lambda a: a.update(version="0.26.2")), "worker", "start", rc=1)
+    has(r.err, "Caused by:\n    Version error: Hyperqueue version mismatch detected.\n")
     for name, content in (("empty", ""), ("text", "hello"), ("array", "[]"), ("number", '{"version": 1}'),
                           ("half", '{"version": "hqcore-1"}'), ("port", '{"version":"hqcore-1","client":{"host":"a","port":99999,'
                           f'"secret_key":"{"0" * 64}"' + "}}"), ("deep", "[" * 100000), ("large", '"' + "x" * 10_000_000)):

@@ -238,7 +238,7 @@ def fixed_ports(w):
        (a, b, "127.0.0.1", "127.0.0.1"))
     other = w.start("server", HQ, "server", "start", f"--client-port={a}", "--server-dir=other")
     eq(other.wait(), 1, "the port is taken")
-    has(other.log(), "Address already in use (os error 98)")
+    has(other.log(), "Cannot create HQ server socket\n\nCaused by:\n    ", "Address already in use (os error 98)")
     w.processes.remove(other)
 
 
