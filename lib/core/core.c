@@ -370,11 +370,13 @@ bool hqi_core_stopping(const struct core *c)
     return c->stopping;
 }
 
-void hqi_core_stopped(struct core *c)
+void hqi_core_stopped(struct core *c, const struct now *now)
 {
+    struct fact f = {.kind = FACT_SERVER_STOP, .utc_ms = now->utc_ms};
     if (c->stopped)
         return;
     c->stopped = true;
+    hqi_core_commit(c, &f, 1, NULL); /* no memory: nothing hangs on it, the history ends without it */
     if (!c->stop_reply || c->stop_reply->out.client == 0)
         return;
     c->stop_reply->out.kind = OUT_REPLY;

@@ -89,7 +89,8 @@ void hqi_core_tick(struct core *c, const struct now *now);
 uint64_t hqi_core_deadline(const struct core *c); /* mono_ns; UINT64_MAX: nothing to wait for. 0: tick again now */
 uint64_t hqi_core_idle_deadline_ms(const struct core *c); /* the next idle timeout of a worker, utc_ms; UINT64_MAX: none */
 bool hqi_core_stopping(const struct core *c); /* a client asked the server to stop: its reply is withheld until stopped() */
-void hqi_core_stopped(struct core *c);        /* all workers have left or time is up: queues that reply */
+/* All workers have left or time is up: records that the server ends, which is the last that is recorded, and queues that reply. */
+void hqi_core_stopped(struct core *c, const struct now *now);
 void hqi_core_stop(struct core *c, const struct now *now); /* the host asks: STOP to all workers, no new work */
 
 /* ---- outbox: in order; borrowed until the next input or tick ---- */

@@ -129,6 +129,13 @@ const struct hq_doc *hqi_journal_event_server_start(struct arena *mem, uint64_t 
     return finish(&e, ms);
 }
 
+const struct hq_doc *hqi_journal_event_server_stop(struct arena *mem, uint64_t ms)
+{
+    struct node e = {.mem = mem};
+    add(&e, "type", word("server-stop"));
+    return finish(&e, ms);
+}
+
 static struct hq_doc labels(struct node *parent, const struct bytes *v, uint32_t n)
 {
     struct hq_doc ret, *child = list_of(parent, &ret, n);

@@ -11,6 +11,7 @@
 #include "model/fact.h"
 
 const struct hq_doc *hqi_journal_event_server_start(struct arena *mem, uint64_t ms, struct bytes uid);
+const struct hq_doc *hqi_journal_event_server_stop(struct arena *mem, uint64_t ms);
 const struct hq_doc *hqi_journal_event_worker_connected(struct arena *mem, uint64_t ms, hq_worker_id w,
                                                         const struct worker_config *c);
 const struct hq_doc *hqi_journal_event_worker_lost(struct arena *mem, uint64_t ms, hq_worker_id w, uint8_t reason);

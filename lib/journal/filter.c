@@ -135,7 +135,7 @@ static enum fate judge(const struct survivors *v, struct fact *f, struct arena *
         return judge_tasks(v, f, mem);
     case FACT_REMAINS: /* of an earlier compaction: the new one says it all again */
         return FATE_DROPPED;
-    default: /* starts of the server, classes */
+    default: /* starts and stops of the server, classes */
         return FATE_KEPT;
     }
 }

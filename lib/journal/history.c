@@ -262,6 +262,7 @@ static bool look(struct history *h, const struct fact *f)
 {
     switch (f->kind) {
     case FACT_SERVER_START:
+    case FACT_SERVER_STOP:
     case FACT_JOB_OPEN:
     case FACT_WORKER_JOIN:
     case FACT_OVERVIEW:
@@ -293,6 +294,8 @@ static const struct hq_doc *fact_event(struct arena *mem, const struct fact *f)
     switch (f->kind) {
     case FACT_SERVER_START:
         return hqi_journal_event_server_start(mem, f->utc_ms, f->u.server_start.uid);
+    case FACT_SERVER_STOP:
+        return hqi_journal_event_server_stop(mem, f->utc_ms);
     case FACT_JOB_OPEN:
         return hqi_journal_event_job_open(mem, f->utc_ms, f->u.job_open.job, f->u.job_open.name, f->u.job_open.max_fails);
     case FACT_SUBMIT:

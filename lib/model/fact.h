@@ -123,7 +123,8 @@ enum fact_kind { /* stored: never renumbered */
     FACT_REMAINS = 18, /* and the rest of everything else */
     FACT_WORKER_BACK = 19,
     FACT_ADOPT = 20,
-    FACT_OVERVIEW = 21 /* for people only: changes nothing */
+    FACT_OVERVIEW = 21, /* for people only: changes nothing */
+    FACT_SERVER_STOP = 22 /* the last fact of a server process that ended in order; has no fields, and changes nothing */
 };
 
 struct fact {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stop.c - the end of a server: STOP to the workers, 5 s at most for them to leave, the reply to the client that asked,
- * goodbye to everybody, HQ_EVENT_STOPPED.
+/* stop.c - the end of a server: STOP to the workers, 5 s at most for them to leave, FACT_SERVER_STOP, the reply to the client
+ * that asked, goodbye to everybody, HQ_EVENT_STOPPED.
  *
  * The last step happens in a timer, since routers may not be freed from their own callbacks. */
 #include "server/server.h"
@@ -27,10 +27,11 @@ void hqi_server_stop_look(struct hq_server *s)
 void hqi_server_stop_on_timer(struct loop_timer *t)
 {
     struct hq_server *s = hqi_container(t, struct hq_server, stop);
+    struct now now = hqi_server_now(s);
     s->stage = STAGE_STOPPED;
     hqi_server_open_unpublish(s); /* before the reply: who has that finds no server any more */
     hqi_server_workers_bye(s);
-    hqi_core_stopped(s->core);
+    hqi_core_stopped(s->core, &now);
     hqi_server_outbox_drain(s);
     hqi_server_durable_stop(s);
     hqi_server_outbox_release(s);

@@ -73,6 +73,11 @@ static int check_server_start(const struct state *st, const struct fact *f, hq_e
     return HQ_OK;
 }
 
+static int check_server_stop(const struct state *st, const struct fact *f, hq_error *err)
+{
+    return HQ_OK;
+}
+
 static int check_key(const struct state *st, struct key key, hq_error *err)
 {
     const struct job *j = hqi_state_job_by_key(st, key);
@@ -369,6 +374,7 @@ int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err)
         [FACT_WORKER_BACK] = check_back,
         [FACT_ADOPT] = check_handout,
         [FACT_OVERVIEW] = check_overview,
+        [FACT_SERVER_STOP] = check_server_stop,
     };
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind])
         return refuse(err, "%u is not a kind of fact", f->kind);

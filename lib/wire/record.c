@@ -27,6 +27,11 @@ static void make_server_start(struct encode *e, Hqcore__Fact *m, const struct fa
     m->server_start->uid = hqi_wire_pb_bytes(f->u.server_start.uid);
 }
 
+static void make_server_stop(struct encode *e, Hqcore__Fact *m, const struct fact *f)
+{
+    m->server_stop = hqi_wire_pb_message(e, &hqcore__server_stop_fact__descriptor);
+}
+
 static void make_job_open(struct encode *e, Hqcore__Fact *m, const struct fact *f)
 {
     Hqcore__JobOpenFact *b = m->job_open = hqi_wire_pb_message(e, &hqcore__job_open_fact__descriptor);
@@ -228,6 +233,11 @@ static bool read_server_start(struct decode *d, const Hqcore__Fact *m, struct fa
     return hqi_wire_pb_text(d, "ServerStartFact.uid", m->server_start->uid, PB_SHORT, &f->u.server_start.uid);
 }
 
+static bool read_server_stop(struct decode *d, const Hqcore__Fact *m, struct fact *f)
+{
+    return true;
+}
+
 static bool read_job_open(struct decode *d, const Hqcore__Fact *m, struct fact *f)
 {
     const Hqcore__JobOpenFact *b = m->job_open;
@@ -401,6 +411,7 @@ static const struct {
     [FACT_WORKER_BACK] = {make_worker_back, read_worker_back},
     [FACT_ADOPT] = {make_tasks, read_tasks},
     [FACT_OVERVIEW] = {make_overview, read_overview},
+    [FACT_SERVER_STOP] = {make_server_stop, read_server_stop},
 };
 #define KNOWN_KINDS (sizeof shapes / sizeof *shapes)
 

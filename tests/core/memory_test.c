@@ -305,7 +305,7 @@ static void stop_is_answered(void **state)
         if (hqi_core_stopping(w.core)) {
             w.mem.fail_at = 1;
             world_forget_said(&w);
-            hqi_core_stopped(w.core);
+            hqi_core_stopped(w.core, &w.now);
             world_drain(&w);
             expect(&w, "client 7 #1\n");
         } else {

@@ -75,6 +75,43 @@ static struct out ask(struct world *w, uint8_t kind)
     return next_out(w);
 }
 
+/* Whoever was told of the stop finds it in the journal; it is there once, and it is last. */
+static void a_stop_is_recorded(void **state)
+{
+    struct command stop = {.kind = COMMAND_SERVER_STOP, .id = 1};
+    struct world w;
+    world_open(&w);
+    world_join(&w, 2);
+    hqi_core_on_command(w.core, &w.now, w.client, &stop);
+    world_drain(&w);
+    world_lose(&w, 1, HQ_WORKER_STOPPED);
+    uint64_t before = hqi_core_core_state(w.core)->position;
+    size_t records = w.records.n;
+    hqi_core_stopped(w.core, &w.now);
+    struct out o = next_out(&w);
+    assert_int_equal(o.class, OUT_SYNCED);
+    assert_int_equal(o.position, before + 1);
+    size_t with = w.records.n;
+    assert_true(with > records);
+    hqi_core_stopped(w.core, &w.now);
+    assert_int_equal(w.records.n, with);
+    world_close(&w);
+}
+
+/* The server ends all the same. */
+static void a_stop_that_cannot_be_recorded(void **state)
+{
+    struct world w;
+    world_open(&w);
+    uint64_t before = digest(&w);
+    hqi_core_stop(w.core, &w.now);
+    w.full = true;
+    hqi_core_stopped(w.core, &w.now);
+    assert_true(digest(&w) == before);
+    w.full = false;
+    world_close(&w);
+}
+
 static void what_leaves_when(void **state)
 {
     struct world w;
@@ -119,6 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_happens_unrecorded),
         cmocka_unit_test(a_loss_comes_later),
+        cmocka_unit_test(a_stop_is_recorded),
+        cmocka_unit_test(a_stop_that_cannot_be_recorded),
         cmocka_unit_test(what_leaves_when),
         cmocka_unit_test(commands_are_refused_and_told),
     };

@@ -225,8 +225,8 @@ static void the_server_stops(void **state)
     world_lose(&w, 2, HQ_WORKER_STOPPED);
     world_tick(&w);
     expect(&w, "");
-    hqi_core_stopped(w.core);
-    hqi_core_stopped(w.core);
+    hqi_core_stopped(w.core, &w.now);
+    hqi_core_stopped(w.core, &w.now);
     world_drain(&w);
     expect(&w, "client 7 #2\n");
     world_close(&w);
@@ -239,7 +239,7 @@ static void the_client_that_stopped_has_left(void **state)
     world_open(&w);
     world_command(&w, &stop);
     hqi_core_on_client_gone(w.core, CLIENT);
-    hqi_core_stopped(w.core);
+    hqi_core_stopped(w.core, &w.now);
     world_drain(&w);
     expect(&w, "");
     world_close(&w);
@@ -251,7 +251,7 @@ static void the_host_stops(void **state)
     world_open(&w);
     world_join(&w, 1);
     hqi_core_stop(w.core, &w.now);
-    hqi_core_stopped(w.core);
+    hqi_core_stopped(w.core, &w.now);
     world_drain(&w);
     expect(&w, "worker 1 stop 1\n");
     world_close(&w);

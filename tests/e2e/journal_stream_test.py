@@ -79,6 +79,31 @@ def stream_shows_the_past_and_what_happens(w):
         assert any('"job":%d,"type":"job-completed"' % live in line for line in seen)
 
 
+def types(events):
+    return [json.loads(line)["event"]["type"] for line in events]
+
+
+@case
+def an_orderly_stop_is_the_last_event(w):
+    s = server(w)
+    p = stream(w)
+    p.await_log('"server-start"')
+    w.stop(s)
+    eq(p.wait(), 0)
+    eq(types(lines(p)), ["server-start"])  # readers are let go before
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        s = server(w)
+        s.send(signum)
+        s.wait()
+    once = ["server-start", "server-stop"]
+    eq(types(exported(w)), 3 * once + once[:1])
+    s = server(w)
+    w.hq("journal", "prune")
+    eq(types(exported(w)), 3 * once + 2 * once[:1])
+    w.stop(s)
+    eq(types(exported(w)), 3 * once + once[:1] + once)
+
+
 @case
 def nobody_else_has_to_make_it_safe(w):
     s = w.server("--journal=j", "--journal-flush-period=1h")

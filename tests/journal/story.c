@@ -241,6 +241,7 @@ static void make(struct story *s, uint64_t seed, unsigned steps, bool tidy)
         world_jobs(&k.w, COMMAND_JOB_CANCEL, id);
         world_jobs(&k.w, COMMAND_JOB_FORGET, id);
     }
+    hqi_core_stopped(k.w.core, &k.w.now);
     split(s, &k.w);
     assert_true(s->records[s->n - 1].digest == hqi_state_digest(state_of(&k)));
     world_close(&k.w);

@@ -73,6 +73,8 @@ static void example(struct world *w)
     world_ended(w, 1, 7, 0, 0, 1, HQ_CODE_TEXT);
     world_lose(w, 1, HQ_WORKER_HEARTBEAT_LOST);
     world_jobs(w, COMMAND_JOB_CLOSE, 3);
+    world_pass_ms(w, 10);
+    hqi_core_stopped(w->core, &w->now);
 }
 
 static void write_example(const char *path)

@@ -633,12 +633,13 @@ static void fill_fact(struct sample *s, struct fact *f)
 
 struct fact *sample_facts(struct sample *s, uint32_t *n)
 {
-    *n = FACT_OVERVIEW;
+    *n = FACT_SERVER_STOP;
     struct fact *v = get(s, *n, sizeof *v);
     for (uint32_t i = 0; i < *n; i++) {
         v[i].kind = (uint8_t)(i + 1);
         v[i].utc_ms = sample_wide(s);
-        fill_fact(s, &v[i]);
+        if (v[i].kind != FACT_SERVER_STOP) /* that has no fields */
+            fill_fact(s, &v[i]);
     }
     return v;
 }
