@@ -398,12 +398,15 @@ static void keep_text(struct state *st, struct job *j, struct exception *e, cons
     e->text_len = e->text ? n : 0;
 }
 
-static struct column column_of(const struct piece *p, const struct outcome *o)
+static struct column column_of(const struct piece *p, const struct outcome *o, uint64_t utc_ms)
 {
     struct column col = {.state = o->state, .code = o->code};
-    if (!o->started)
+    const uint64_t at_ms = p->submit->at_ms;
+    if (!o->started) {
+        col.start_ms = clamp(utc_ms, at_ms, at_ms + COLUMN_START_MAX - 1) - at_ms; /* no exception: 34 years */
         return col;
-    uint64_t since = o->start_ms - p->submit->at_ms;
+    }
+    uint64_t since = o->start_ms - at_ms;
     col.start_ms = since < COLUMN_START_MAX ? since : COLUMN_START_MAX;
     col.duration_ms = o->duration_ms < COLUMN_DURATION_MAX ? (uint32_t)o->duration_ms : COLUMN_DURATION_MAX;
     col.variant = o->variant % COLUMN_VARIANTS;
@@ -439,7 +442,7 @@ static void keep_rest(struct state *st, struct piece *p, const struct outcome *o
 
 static inline void settle(struct state *st, struct piece *p, struct wclass *wc, const struct outcome *o, uint64_t utc_ms)
 {
-    const struct column col = column_of(p, o);
+    const struct column col = column_of(p, o, utc_ms);
     detach(st, p, wc, utc_ms);
     hqi_state_submit_write(p->submit, p->first, p->started ? HQ_TASK_RUNNING : HQ_TASK_WAITING, &col);
     if (o->text.n == 0 && !overflows(&col))

@@ -65,7 +65,7 @@ struct piece {
 
 /* 16 bytes. */
 struct column {
-    uint64_t start_ms : 40; /* since the submit; all ones: see exception */
+    uint64_t start_ms : 40; /* since the submit; all ones: see exception. Of a task that never started: when it ended */
     uint64_t state : 3;     /* enum hq_task_state: RUNNING while started; WAITING: see rest_state */
     uint64_t variant : 5;
     uint64_t code : 16;
@@ -332,9 +332,13 @@ struct task_view {
     bool dropped;         /* there was a result */
 };
 void hqi_state_task(const struct submit *s, uint32_t ordinal, struct task_view *ret);
+/* When a task that has ended did so, UTC; `t` is its view. */
+uint64_t hqi_state_task_ended_ms(const struct submit *s, uint32_t ordinal, const struct task_view *t);
 /* The first ordinal >= from whose task is in `states` (bit set), skipping whole chunks; count if none. */
 uint32_t hqi_state_task_seek(const struct submit *s, uint32_t from, uint32_t states);
 uint32_t hqi_state_task_seek_in(const struct submit *s, uint32_t from, uint32_t to, uint32_t states); /* `to` if none below */
+/* The first ordinal >= from whose task was started, or has ended by itself: it has a column that says so; count if none. */
+uint32_t hqi_state_task_touched(const struct submit *s, uint64_t from);
 
 /* Would this attempt fail for good if its worker were lost for `reason`? The rule that apply(WORKER_LOST) follows:
  * only started ones; never-restart on any reason; else a failure reason (CONNECTION_LOST, HEARTBEAT_LOST) and

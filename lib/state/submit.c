@@ -191,6 +191,16 @@ void hqi_state_task(const struct submit *s, uint32_t ordinal, struct task_view *
         view_times(s, col, e, ret);
 }
 
+uint64_t hqi_state_task_ended_ms(const struct submit *s, uint32_t ordinal, const struct task_view *t)
+{
+    const struct chunk *c = hqi_state_submit_chunk(s, ordinal);
+    if (t->started)
+        return t->start_ms + t->duration_ms;
+    if (!c || c->tasks[ordinal % CHUNK_TASKS].state == HQ_TASK_WAITING)
+        return s->rest_ms;
+    return s->at_ms + c->tasks[ordinal % CHUNK_TASKS].start_ms;
+}
+
 /* The states in columns and chunk counts that stand for `states` in this submit. */
 static uint32_t column_states(const struct submit *s, uint32_t states)
 {
@@ -234,6 +244,21 @@ uint32_t hqi_state_task_seek_in(const struct submit *s, uint32_t from, uint32_t 
 uint32_t hqi_state_task_seek(const struct submit *s, uint32_t from, uint32_t states)
 {
     return hqi_state_task_seek_in(s, from, s->spec->ids.count, states);
+}
+
+uint32_t hqi_state_task_touched(const struct submit *s, uint64_t from)
+{
+    const uint64_t count = s->spec->ids.count;
+    uint64_t at = from;
+    while (at < count) {
+        const struct chunk *c = hqi_state_submit_chunk(s, (uint32_t)at);
+        uint64_t next = skip_from(s, at);
+        for (; c && at < next && at < count; at++)
+            if (c->tasks[at % CHUNK_TASKS].state != HQ_TASK_WAITING)
+                return (uint32_t)at;
+        at = next;
+    }
+    return (uint32_t)count;
 }
 
 /* ---- facts ---- */
