@@ -476,23 +476,23 @@ static struct hq_doc submit_desc(struct node *parent, const struct spec *s)
     return map(parent, &n);
 }
 
-static struct hq_doc job_desc(struct node *parent, const struct fact *f)
+static struct hq_doc job_desc(struct node *parent, const struct job_created *c)
 {
     struct node n = {.mem = parent->mem};
-    add(&n, "max_fails", f->u.submit.new_job ? limit_or_null(f->u.submit.max_fails) : null());
-    add(&n, "name", text(f->u.submit.name));
+    add(&n, "max_fails", limit_or_null(c->max_fails));
+    add(&n, "name", text(c->name));
     return map(parent, &n);
 }
 
-const struct hq_doc *hqi_journal_event_job_created(struct arena *mem, const struct fact *f)
+const struct hq_doc *hqi_journal_event_job_created(struct arena *mem, uint64_t ms, const struct job_created *c)
 {
     struct node e = {.mem = mem};
-    add(&e, "closed_job", boolean(f->u.submit.new_job));
-    add(&e, "job", number(f->u.submit.job.n));
-    add(&e, "job_desc", job_desc(&e, f));
-    add(&e, "submit_desc", submit_desc(&e, f->u.submit.spec));
+    add(&e, "closed_job", boolean(c->closed));
+    add(&e, "job", number(c->job.n));
+    add(&e, "job_desc", job_desc(&e, c));
+    add(&e, "submit_desc", submit_desc(&e, c->spec));
     add(&e, "type", word("job-created"));
-    return e.failed ? NULL : finish(&e, f->utc_ms);
+    return e.failed ? NULL : finish(&e, ms);
 }
 
 /* ---- tasks ---- */

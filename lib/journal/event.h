@@ -19,7 +19,14 @@ const struct hq_doc *hqi_journal_event_worker_overview(struct arena *mem, uint64
 const struct hq_doc *hqi_journal_event_job_open(struct arena *mem, uint64_t ms, hq_job_id job, struct bytes name,
                                                 uint32_t max_fails);
 const struct hq_doc *hqi_journal_event_job_close(struct arena *mem, uint64_t ms, hq_job_id job);
-const struct hq_doc *hqi_journal_event_job_created(struct arena *mem, const struct fact *submit);
+struct job_created {
+    hq_job_id job;
+    bool closed;        /* it was made with these tasks, and gets no others */
+    struct bytes name;
+    uint32_t max_fails; /* UINT32_MAX: no limit */
+    const struct spec *spec;
+};
+const struct hq_doc *hqi_journal_event_job_created(struct arena *mem, uint64_t ms, const struct job_created *c);
 const struct hq_doc *hqi_journal_event_job_cancel(struct arena *mem, uint64_t ms, hq_job_id job, struct bytes reason);
 const struct hq_doc *hqi_journal_event_job_completed(struct arena *mem, uint64_t ms, hq_job_id job);
 const struct hq_doc *hqi_journal_event_task_started(struct arena *mem, uint64_t ms, hq_task_id task, uint32_t instance,

@@ -85,8 +85,17 @@ static int next_record(struct feed *f, struct frame *head, struct bytes *record,
     return HQ_OK;
 }
 
+static int learn(struct feed *f, uint64_t position, struct bytes record, hq_error *err)
+{
+    int r = hqi_journal_history_learn(f->history, position, record, err);
+    f->position = position;
+    return r < 0 || position < f->restated ? r : hqi_journal_history_recall(f->history, err);
+}
+
 static int tell(struct feed *f, uint64_t position, struct bytes record, hq_error *err)
 {
+    if (position <= f->restated)
+        return learn(f, position, record, err);
     int r = hqi_journal_history_feed(f->history, position, record, err);
     f->position = position;
     if (r >= 0 && f->behind > 0 && hqi_journal_history_restates(f->history))

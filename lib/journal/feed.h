@@ -16,9 +16,10 @@ struct feed {
     uint64_t position;       /* of the last record */
     uint64_t behind;         /* records up to this one were told, from a file before this one; 0: this is the first */
     uint64_t until;          /* the last record to tell */
+    uint64_t restated;       /* records up to this one say what is, not what has happened; 0: none does */
 };
 
-/* `until` is UINT64_MAX, for ever; it may be lowered at any time. */
+/* `until` is UINT64_MAX, for ever; it may be lowered at any time. `restated` is 0; it may be set with the first page. */
 int hqi_journal_feed_init(struct feed *f, const struct alloc *a, hq_error *err);
 void hqi_journal_feed_fini(struct feed *f); /* one that is all zero, too */
 /* The page that was asked for, after next returned HQ_EAGAIN, or first of all. HQ_EPROTO: it is not that one; HQ_ENOMEM. */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "journal/event.h"
+#include "journal/recall.h"
 #include "state/state.h"
 #include "text/task_error.h"
 #include "wire/record.h"
@@ -45,6 +46,8 @@ struct history {
     uint32_t n_jobs, room_jobs, at_job;
     struct list *giving_up; /* link of the submit whose tasks are being told */
     uint32_t ordinal;      /* of the next one */
+    uint64_t started_ms;   /* the server, as far as that was learnt */
+    struct recall *recall; /* owned: what was learnt and is to be told first; NULL: nothing */
 };
 
 /* ---- life ---- */
@@ -72,6 +75,7 @@ void hqi_journal_history_free(struct history *h)
     if (!h)
         return;
     hqi_wire_record_drop(h->facts, h->n);
+    hqi_journal_recall_free(h->recall);
     hqi_state_state_free(h->replica);
     hqi_base_buf_fini(&h->text);
     hqi_base_arena_fini(&h->event);
@@ -87,6 +91,24 @@ int hqi_journal_history_feed(struct history *h, uint64_t position, struct bytes 
     h->stage = STAGE_LOOK;
     h->position = position;
     return hqi_wire_record_decode(&h->facts, &h->n, record, h->alloc, &h->record, err);
+}
+
+int hqi_journal_history_learn(struct history *h, uint64_t position, struct bytes record, hq_error *err)
+{
+    int r = hqi_journal_history_feed(h, position, record, err);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < h->n; i++)
+        if (h->facts[i].kind == FACT_SERVER_START)
+            h->started_ms = h->facts[i].utc_ms;
+    r = hqi_state_replay(h->replica, position, h->facts, h->n, err);
+    h->at = h->n; /* nothing to be told one by one */
+    return r;
+}
+
+int hqi_journal_history_recall(struct history *h, hq_error *err)
+{
+    return hqi_journal_recall_new(&h->recall, h->replica, h->started_ms, h->alloc, err);
 }
 
 bool hqi_journal_history_restates(const struct history *h)
@@ -289,6 +311,14 @@ static bool look(struct history *h, const struct fact *f)
 
 /* ---- telling ---- */
 
+static const struct hq_doc *created_event(struct arena *mem, const struct fact *f)
+{
+    bool made = f->u.submit.new_job;
+    const struct job_created c = {f->u.submit.job, made, f->u.submit.name, made ? f->u.submit.max_fails : UINT32_MAX,
+                                  f->u.submit.spec};
+    return hqi_journal_event_job_created(mem, f->utc_ms, &c);
+}
+
 static const struct hq_doc *fact_event(struct arena *mem, const struct fact *f)
 {
     switch (f->kind) {
@@ -299,7 +329,7 @@ static const struct hq_doc *fact_event(struct arena *mem, const struct fact *f)
     case FACT_JOB_OPEN:
         return hqi_journal_event_job_open(mem, f->utc_ms, f->u.job_open.job, f->u.job_open.name, f->u.job_open.max_fails);
     case FACT_SUBMIT:
-        return hqi_journal_event_job_created(mem, f);
+        return created_event(mem, f);
     case FACT_JOB_CLOSE:
         return hqi_journal_event_job_close(mem, f->utc_ms, f->u.job_close.job);
     case FACT_JOB_CANCEL:
@@ -445,6 +475,13 @@ static int run_stage(struct history *h, const struct hq_doc **ret, hq_error *err
 int hqi_journal_history_next(struct history *h, const struct hq_doc **ret, hq_error *err)
 {
     hqi_base_arena_clear(&h->event);
+    if (h->recall) {
+        int r = hqi_journal_recall_next(h->recall, &h->event, &h->text, ret, err);
+        if (r != 0)
+            return r;
+        hqi_journal_recall_free(h->recall);
+        h->recall = NULL;
+    }
     while (h->at < h->n) {
         int r = run_stage(h, ret, err);
         if (r != 0)

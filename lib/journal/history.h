@@ -25,6 +25,10 @@ int hqi_journal_history_feed(struct history *h, uint64_t position, struct bytes 
 /* 1: *ret is the next event, borrowed until the next call; 0: feed the next record. HQ_EJOURNAL: these are not the records of a
  * server; HQ_ENOMEM. After an error it is good for nothing but free. */
 int hqi_journal_history_next(struct history *h, const struct hq_doc **ret, hq_error *err);
+/* In place of feed, before any of it: the record makes known what is (state/restate.h), and nothing is told of it one by one. After the
+ * last one recall: next then tells first how all that may have come about (recall.h). HQ_EJOURNAL, HQ_ENOMEM. */
+int hqi_journal_history_learn(struct history *h, uint64_t position, struct bytes record, hq_error *err);
+int hqi_journal_history_recall(struct history *h, hq_error *err);
 /* The record that was fed stands for others, which compaction has left out. */
 bool hqi_journal_history_restates(const struct history *h);
 uint64_t hqi_journal_history_position(const struct history *h); /* of the last fact that was told */
