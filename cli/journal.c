@@ -336,10 +336,11 @@ const struct command journal_commands[] = {
      .more = "Jobs that have ended and workers that have gone are in the journal no longer, and will not be known after a restart. What "
              "was forgotten leaves the journal by itself."},
     {.name = "replay", .about = "Print the events of a running server so far, as JSON, one on a line", .run = run_replay,
-     .more = "The server needs a journal; of a journal that was pruned, what is left of it is printed."},
+     .more = "Of a journal that was pruned, what is left of it is printed; of a server without a journal, what it still knows: the last "
+             "attempt of each task, and no job that was forgotten."},
     {.name = "stream", .about = "Print the events of a running server so far, and then as they happen", .run = run_stream,
-     .more = "Ends with the server. Each line is printed at once; what it says is on the server's disk. The server needs a journal. When it is "
-             "killed and started again, the events go on where they ended."},
+     .more = "Ends with the server. Each line is printed at once. Of a server with a journal, what it says is on the disk, and when the server is "
+             "killed and started again, the events go on where they ended; without one it begins with what the server still knows."},
     {.name = "verify", .about = "Tell whether a journal is whole", .args = {path_args}, .run = run_verify,
      .more = "Reads all of it, and restores from it what a server would. The exit code is 1 when it is damaged. A last record that "
              "is not whole is no damage: it was being written when its server died."},

@@ -128,10 +128,11 @@ HQ_API int hq_tools_journal_next(hq_journal *j, const hq_doc **ret, hq_error *er
 HQ_API void hq_tools_journal_free(hq_journal *j);
 
 /* The journal of a running server, through a client; such a one needs no file. follow 0: up to what the server had on its disk when
- * the first page was read. 1: for ever. */
+ * the first page was read. 1: for ever. Of a server without a journal the first events are made up from what it knows; such a reader
+ * must read within 32 MiB of what happens. */
 HQ_API int hq_tools_journal_remote(hq_journal **ret, int follow, hq_error *err);
-/* Asks for the page that follows; with follow and nothing new, the reply comes when there is something. One at a time. HQ_ESTATE of
- * a server without a journal, HQ_ELIMIT: too many clients are reading. */
+/* Asks for the page that follows; with follow and nothing new, the reply comes when there is something. One at a time.
+ * HQ_ELIMIT: too many clients are reading; or, without a journal, this one was too slow. */
 HQ_API int hq_tools_journal_read(hq_client *c, const hq_journal *j, uint64_t tag, hq_error *err);
 /* Takes the doc of the reply. hq_tools_journal_next, of such a journal, gives HQ_EAGAIN where the next page is needed, and
  * HQ_EJOURNAL also where the journal was compacted beyond what was read of it. */

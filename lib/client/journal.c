@@ -129,6 +129,8 @@ int hq_tools_journal_feed(hq_journal *j, const hq_doc *page, hq_error *err)
         return hqi_base_error_set(err, HQ_EINVAL, where, "hq_tools_journal_feed: not a journal of hq_tools_journal_remote");
     if (!j->begun && !j->follow)
         j->feed.until = hq_doc_uint(hq_doc_get(page, "position"));
+    if (!j->begun)
+        j->feed.restated = hq_doc_uint(hq_doc_get(page, "restated"));
     j->begun = true;
     if (!j->follow && data.n == 0)
         j->feed.until = j->feed.position;

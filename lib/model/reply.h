@@ -142,6 +142,7 @@ struct reply {
             struct journal_place at; /* of the first byte */
             struct bytes data;       /* at most HQI_JOURNAL_PAGE bytes; empty: nothing follows */
             uint64_t position;       /* of the last fact on the disk */
+            uint64_t restated;       /* facts up to this one say what is, not what has happened; 0: none does */
         } journal; /* journal_read */
     } u;
 };

@@ -25,7 +25,7 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
     c->peer = p;
     hqi_server_outbox_init(&c->out, p);
     list_init(&c->pressed);
-    hqi_server_readers_init(&c->reader);
+    hqi_server_readers_init(s, &c->reader);
     hqi_host_backlog_init(&c->waiting, s->alloc);
     list_push_back(&s->clients, &c->link);
     hqi_net_peer_set_user(p, c);

@@ -97,8 +97,10 @@ int hqi_server_durable_on_facts(void *user, uint64_t position, const struct fact
 {
     struct hq_server *s = user;
     hq_error err;
-    if (!s->journal)
+    if (!s->journal) {
+        hqi_server_live_record(s, facts, n);
         return HQ_OK;
+    }
     hqi_base_buf_clear(&s->record);
     hqi_wire_record_encode_in(&s->making, facts, n, &s->record);
     if (s->record.failed)

@@ -111,6 +111,7 @@ static int make_core(struct hq_server *s, const hq_server_options *o, hq_error *
             },
     };
     s->idle_timeout_ms = o->worker_idle_timeout_ms;
+    s->start_ms = now.utc_ms;
     int r = hqi_core_core_new(&s->core, &co, err);
     if (r >= 0)
         r = hqi_server_durable_open(s, o, err);
@@ -118,6 +119,8 @@ static int make_core(struct hq_server *s, const hq_server_options *o, hq_error *
         r = hqi_core_core_start(s->core, &now, bytes_of(s->access.server_uid), err);
     if (r >= 0)
         snprintf(s->access.server_uid, sizeof s->access.server_uid, "%s", hqi_core_core_state(s->core)->uid);
+    if (r >= 0 && !s->journal)
+        r = hqi_server_live_open(s, err);
     return r < 0 ? r : hqi_server_durable_settle(s, err);
 }
 

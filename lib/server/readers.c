@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* readers.c - clients that read the journal: each has a descriptor of its own, and at most one request that waits, so that it costs
+/* readers.c - clients that read the journal (live.c: where there is none): each has a descriptor of its own, and at most one request that waits, so that it costs
  * the same however far behind it is.
  *
  * They are shown what is synced (durable.c says why for replies): somebody who waits for more has it synced at once, and
@@ -11,9 +11,10 @@ static const char where[] = "server";
 
 #define MAX_READERS 64u /* descriptors that clients may hold, of the 1,024 that a host often has */
 
-void hqi_server_readers_init(struct journal_reader *r)
+void hqi_server_readers_init(struct hq_server *s, struct journal_reader *r)
 {
     *r = (struct journal_reader){.id = 0};
+    hqi_journal_recording_init(&r->recording, s->alloc);
     hqi_journal_tail_init(&r->tail, &hqi_journal_io_system);
 }
 
@@ -28,6 +29,7 @@ void hqi_server_readers_fini(struct hq_server *s, struct journal_reader *r)
 {
     r->id = 0;
     close_tail(s, r);
+    hqi_journal_recording_drop(&r->recording);
 }
 
 static int count(struct hq_server *s, struct journal_reader *r, hq_error *err)
@@ -79,11 +81,8 @@ static void answer(struct hq_server *s, struct server_client *c)
     hqi_base_alloc_free(s->alloc, page);
 }
 
-static int refuse(const struct hq_server *s, const struct journal_reader *r, hq_error *err)
+static int refuse(const struct journal_reader *r, hq_error *err)
 {
-    if (!s->journal)
-        return hqi_base_error_set(err, HQ_ESTATE, where,
-                                  "the server has no journal; start it with `hq server start --journal=FILE` to read what has happened");
     if (r->id)
         return hqi_base_error_set(err, HQ_ESTATE, where, "the journal is being read already by this client");
     return HQ_OK;
@@ -93,7 +92,7 @@ void hqi_server_readers_on_read(struct hq_server *s, struct server_client *c, co
 {
     struct journal_reader *r = &c->reader;
     hq_error err;
-    int code = refuse(s, r, &err);
+    int code = refuse(r, &err);
     if (code >= 0)
         code = count(s, r, &err);
     if (code < 0) {
@@ -103,7 +102,7 @@ void hqi_server_readers_on_read(struct hq_server *s, struct server_client *c, co
     r->id = cmd->id;
     r->at = cmd->u.journal_read.at;
     r->wait = cmd->u.journal_read.wait;
-    answer(s, c);
+    (s->journal ? answer : hqi_server_live_answer)(s, c);
 }
 
 void hqi_server_readers_on_progress(struct hq_server *s)

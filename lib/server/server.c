@@ -67,6 +67,7 @@ static void release(struct hq_server *s)
     hq_ctx *ctx = s->handle.ctx;
     hqi_server_workers_fini(s);
     hqi_server_clients_fini(s);
+    hqi_server_live_fini(s);
     hqi_core_core_free(s->core);
     hqi_base_alloc_free(a, s->journal_path);
     hqi_base_arena_fini(&s->in);
@@ -113,6 +114,7 @@ static struct hq_server *make(hq_ctx *ctx)
     list_init(&s->clients);
     list_init(&s->pressed);
     list_init(&s->holding);
+    hqi_server_live_init(s);
     hqi_server_durable_init(s);
     hqi_base_map_init(&s->worker_ids, s->alloc);
     hqi_base_arena_init(&s->in, s->alloc);

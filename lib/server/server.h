@@ -11,6 +11,7 @@
 #include "host/ctx.h"
 #include "host/event.h"
 #include "journal/journal.h"
+#include "journal/recording.h"
 #include "journal/tail.h"
 #include "net/router.h"
 #include "serverdir/access.h"
@@ -70,7 +71,11 @@ struct hq_server {
     bool unpushed;              /* records were appended, and the journal's thread was not woken */
     bool restored, failing;     /* from a journal that there was; it cannot be written now */
     char refusal[300];          /* why commands are refused */
+    uint64_t start_ms;          /* of this process's work */
     uint32_t n_readers;         /* clients that read the journal */
+    struct list recordings;     /* of struct recording: what happens is for them */
+    struct loop_source news;    /* of recordings that somebody waits for */
+    bool has_news;
     char *journal_path;         /* owned; NULL: none */
     uint16_t old_port[PLANES];  /* to be tried first; 0: none */
     bool any_failed;            /* some session is to be ended after the drain */
@@ -105,12 +110,14 @@ struct server_worker {
     char address[256];        /* for people */
 };
 
-/* How a client reads the journal. */
+/* How a client reads the journal, or, where there is none, what is recorded for it alone. */
 struct journal_reader {
     struct tail tail;
     bool counted, wait;
     uint64_t id; /* of its request; 0: none */
     struct journal_place at;
+    struct recording recording; /* live.c */
+    uint64_t restated;          /* position of its last record that says what is, not what has happened */
 };
 
 struct server_client {
@@ -177,10 +184,18 @@ void hqi_server_stop_look(struct hq_server *s); /* has a client asked, has the l
 void hqi_server_stop_on_timer(struct loop_timer *t);
 
 /* ---- readers.c: clients that read the journal ---- */
-void hqi_server_readers_init(struct journal_reader *r);
+void hqi_server_readers_init(struct hq_server *s, struct journal_reader *r);
 void hqi_server_readers_fini(struct hq_server *s, struct journal_reader *r);
 void hqi_server_readers_on_read(struct hq_server *s, struct server_client *c, const struct command *cmd); /* may end the client */
 void hqi_server_readers_on_progress(struct hq_server *s);
+
+/* ---- live.c: clients that read of a server without a journal ---- */
+void hqi_server_live_init(struct hq_server *s);
+int hqi_server_live_open(struct hq_server *s, hq_error *err);
+void hqi_server_live_fini(struct hq_server *s);
+void hqi_server_live_record(struct hq_server *s, const struct fact *facts, uint32_t n); /* for all recordings, if there are any */
+/* Ends the reader's request, or leaves it, if there is nothing to say yet and it waits. May end the client. */
+void hqi_server_live_answer(struct hq_server *s, struct server_client *c);
 
 /* ---- dump.c ---- */
 int hqi_server_dump_write(const struct hq_server *s, const char *path, hq_error *err); /* blocks on the file system */

@@ -279,6 +279,7 @@ static Hqcore__JournalPage *make_journal(struct encode *e, const struct reply *r
     m->offset = r->u.journal.at.offset;
     m->position = r->u.journal.position;
     m->data = hqi_wire_pb_bytes(r->u.journal.data);
+    m->restated = r->u.journal.restated;
     return m;
 }
 

@@ -126,15 +126,79 @@ def interrupted(w):
     eq(p.wait(), -signal.SIGINT)
 
 
+def times(events):
+    return [json.loads(line)["time"] for line in events]
+
+
 @case
-def without_a_journal(w):
+def without_a_journal_history_is_made_up(w):
     s = w.server()
-    for command in ("replay", "stream"):
-        r = w.hq("journal", command, rc=1)
-        eq(r.out, "")
-        has(r.err, "the server has no journal; start it with `hq server start --journal=FILE`")
+    gone = w.worker(cpus=1)
+    first = run_job(w, "--array=1-3")
+    w.hq("worker", "stop", gone.id)
+    gone.wait()
+    w.worker(cpus=4)
+    w.hq("job", "open")
+    for _ in range(2):
+        w.submit("--job=2", "--", "true")
+    w.hq("job", "wait", "2", "--without-close")
+    failed = w.submit("--", "bash", "-c", "exit 3")
+    w.hq("job", "wait", failed)
+    canceled = w.submit("--array=1-2", "--cpus=100", "--", "true")
+    w.hq("job", "cancel", canceled)
+    running = w.submit("--", "sleep", "100")
+    w.await_running(running)
+    for command in ("flush", "prune"):  # done at once, and nothing was
+        r = w.hq("journal", command)
+        eq((r.out, r.err), ("", ""))
+    r = w.hq("journal", "replay")
+    events = [json.loads(line)["event"] for line in r.lines()]
+    eq(r.err, "")
+    eq(times(r.lines()), sorted(times(r.lines())))
+    eq([e["type"] for e in events if e["type"].startswith(("server", "worker"))],
+       ["server-start", "worker-connected", "worker-lost", "worker-connected"])
+    eq([e["job_id"] for e in events if e["type"] == "job-open"], [1, 2, 3, 4, 5])
+    eq([(e["job"], e["closed_job"]) for e in events if e["type"] == "job-created"],
+       [(1, False), (2, False), (2, False), (3, False), (4, False), (5, False)])
+    eq(sorted((e["job"], e["task"], e["worker"]) for e in events if e["type"] == "task-started"),
+       [(1, 1, 1), (1, 2, 1), (1, 3, 1), (2, 0, 2), (2, 1, 2), (3, 0, 2), (5, 0, 2)])
+    eq(sum(e["type"] == "task-finished" for e in events), 5)
+    eq([(e["job"], e["error"]) for e in events if e["type"] == "task-failed"], [(3, "Program terminated with exit code 3.")])
+    eq([e["tasks"] for e in events if e["type"] == "task-canceled"],
+       [[{"job_id": 4, "job_task_id": 1}, {"job_id": 4, "job_task_id": 2}]])
+    eq([e["job"] for e in events if e["type"] == "job-completed"], [1, 3, 4])
+    for line in r.lines():
+        eq(json.dumps(json.loads(line), separators=(",", ":"), sort_keys=True), line)
+    eq((first, failed, canceled), (1, 3, 4))
     w.stop(s)
     has(w.hq("journal", "stream", rc=1).err, "No running instance of HQ found")
+
+
+@case
+def without_a_journal_streams_go_on(w):
+    s = w.server()
+    w.worker(cpus=4)
+    past = run_job(w, "--array=1-3")
+    readers = [stream(w), stream(w)]
+    for p in readers:
+        await_job_end(p, past)
+    (w.work / "entries").write_text("x" * 1000 + "\n" + "y" * 1000 + "\n")
+    live = run_job(w, "--each-line=entries")
+    w.hq("job", "forget", "all")
+    last = run_job(w)
+    for p in readers:
+        await_job_end(p, last)
+    late = stream(w)
+    await_job_end(late, last)
+    w.stop(s)
+    eq([p.wait() for p in [*readers, late]], [0, 0, 0])
+    seen = lines(readers[0])
+    eq(sum('"job":%d,' % past in line for line in seen), 8)
+    eq([t for t in types(line for line in seen if '"job":%d,' % live in line)].count("task-finished"), 2)
+    eq('"job":%d,' % past in late.log(), False)  # forgotten
+    eq("server-stop" in readers[0].log(), False)
+    n = min(len(seen), len(lines(readers[1])))
+    eq(seen[:n], lines(readers[1])[:n])
 
 
 @case

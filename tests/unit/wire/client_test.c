@@ -537,6 +537,7 @@ static void check_journal(const struct reply *a, const struct hq_doc *doc)
     is_uint(doc, "file", a->u.journal.at.file);
     is_uint(doc, "offset", a->u.journal.at.offset);
     is_uint(doc, "position", a->u.journal.position);
+    is_uint(doc, "restated", a->u.journal.restated);
     same_bytes(a->u.journal.data, (struct bytes){data->v.p, data->n});
 }
 

@@ -890,6 +890,7 @@ struct reply sample_reply(struct sample *s, uint8_t kind)
         r.u.journal.at = (struct journal_place){(uint32_t)sample_wide(s), sample_wide(s)};
         r.u.journal.data = sample_blob(s, 200);
         r.u.journal.position = sample_wide(s);
+        r.u.journal.restated = sample_wide(s);
         break;
     default:
         r.code = HQ_ESTATE;
