@@ -9,6 +9,7 @@
 #include "format.h"
 #include "hqcore/tools.h"
 #include "json.h"
+#include "report.h"
 #include "session.h"
 
 #define SAVED_SUFFIX ".repaired"
@@ -321,6 +322,16 @@ static int run_stream(struct cli *cli, const struct matches *m)
 
 /* ---- table ---- */
 
+static const struct arg report_args[] = {
+    {.name = "output", .value = "OUTPUT", .kind = ARG_PATH, .flags = ARG_POSITIONAL | ARG_REQUIRED,
+     .help = "Path of the page to be written; a file that is there is replaced"},
+    {.name = "start-time", .value = "START_TIME", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .help = "Begin so long after the server's start"},
+    {.name = "end-time", .value = "END_TIME", .kind = ARG_GRAMMAR, .grammar = HQ_GRAMMAR_DURATION,
+     .help = "End so long after the server's start"},
+    {0},
+};
+
 static const struct arg path_args[] = {
     {.name = "journal", .value = "JOURNAL", .kind = ARG_PATH, .flags = ARG_POSITIONAL | ARG_REQUIRED,
      .help = "Path of the journal"},
@@ -338,6 +349,9 @@ const struct command journal_commands[] = {
     {.name = "replay", .about = "Print the events of a running server so far, as JSON, one on a line", .run = run_replay,
      .more = "Of a journal that was pruned, what is left of it is printed; of a server without a journal, what it still knows: the last "
              "attempt of each task, and no job that was forgotten."},
+    {.name = "report", .about = "Make an HTML page of charts from a journal: workers, what of them was in use, tasks", .args = {path_args, report_args},
+     .run = report_run, .more = "Needs no server. Whoever looks at the page needs access to the network: the library that draws the charts, Plotly, is "
+     "loaded from its makers."},
     {.name = "stream", .about = "Print the events of a running server so far, and then as they happen", .run = run_stream,
      .more = "Ends with the server. Each line is printed at once. Of a server with a journal, what it says is on the disk, and when the server is "
              "killed and started again, the events go on where they ended; without one it begins with what the server still knows."},

@@ -19,6 +19,14 @@ static const struct {
 } policies[] = {{"?", "?"},           {"compact", "Compact"}, {"compact!", "ForceCompact"}, {"tight", "Tight"},
                 {"tight!", "ForceTight"}, {"scatter", "Scatter"}};
 
+const char *submit_policy_text(const char *json)
+{
+    for (size_t i = 1; i < sizeof policies / sizeof *policies; i++)
+        if (strcmp(policies[i].json, json) == 0)
+            return policies[i].text;
+    return policies[0].text;
+}
+
 static const char *const pins[] = {"none", "taskset", "omp"}, *const pins_json[] = {NULL, "taskset", "openmp"};
 
 static uint64_t policy_of(const hq_doc *entry)

@@ -13,6 +13,7 @@ enum { VIEW_CWD, VIEW_STDOUT, VIEW_STDERR }; /* as `which` of hq_tools_task_path
 void submit_request_text(struct str *out, const hq_doc *submit); /* "cpus: 2 compact" and more lines */
 void submit_command_text(struct str *out, const hq_doc *submit); /* an argument a line */
 void submit_env_text(struct str *out, const hq_doc *submit);     /* sorted, without HQ_* */
+const char *submit_policy_text(const char *json); /* "compact!" of "ForceCompact", as events have it */
 const char *submit_pin_text(const hq_doc *submit);
 void submit_crash_limit_text(struct str *out, const hq_doc *submit);
 

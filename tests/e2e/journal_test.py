@@ -112,6 +112,84 @@ def a_damaged_header_is_repaired(w):
         eq(w.hq("journal", "export", path.name + ".repaired").out, EXAMPLE)
 
 
+def report_data(w, *args):
+    r = w.hq("journal", "report", "j", "out.html", *args)
+    eq((r.out, r.err), ("", ""))
+    page = w.read("out.html")
+    has(page, "<title>HQ Journal Report</title>", "https://cdn.plot.ly/plotly-3.1.0.min.js", 'id="globalChart"', 'id="countsChart"',
+        'id="durationsChart"')
+    return json.loads(page.split('id="data">\n')[1].split("\n</script>")[0])
+
+
+@case
+def report_shows_what_the_events_say(w):
+    write(w, "j", "example")  # its tasks end the moment they start, but for one whose worker is lost
+    data = report_data(w)
+    eq(data["cards"], [{"title": "Server started", "text": "2023-11-14 22:13:20 UTC"}])
+    eq(data["terms"], ["cpus: 1 compact", "cpus: 100 compact"])
+    eq((data["finished"], data["failed"]), ([4, 0], [3, 0]))
+    eq(data["durations"], [{"name": "Finished T1", "y": [0.0] * 4}, {"name": "Failed T1", "y": [0.0, 0.0, 0.01]}])
+    running, cpus = data["workers"]
+    eq(running, {"name": "Running workers cpus:4", "x": [0.0, 0.78, 0.79], "y": [1.0, 0.0, 0.0]})
+    eq(cpus, {"name": "cpus alloc on cpus:4", "x": [0.0, 0.1, 0.35, 0.6, 0.77, 0.78, 0.79], "y": [0.0, 0.0, 0.0, 0.0, 0.25, 0.0, 0.0]})
+
+
+@case
+def report_of_a_part(w):
+    write(w, "j", "example")
+    data = report_data(w, "--end-time=0")
+    eq(data["cards"][1], {"title": "Time filtering", "text": "upto 0s"})
+    eq((data["finished"], data["workers"][0]["y"]), ([0], [1.0]))
+    data = report_data(w, "--start-time=1s", "--end-time=1m 30s")  # all is over by then
+    eq(data["cards"][1]["text"], "between 1s and 1m 30s")
+    eq((data["finished"], data["failed"], data["durations"]), ([0, 0], [0, 0], []))
+    eq(data["workers"][0], {"name": "Running workers cpus:4", "x": [1.0], "y": [0.0]})
+    eq(report_data(w, "--start-time=1:00")["cards"][1]["text"], "since 1m")
+
+
+@case
+def report_of_what_ran(w):
+    s = w.server("--journal=j")
+    w.worker("--resource=gpus=[a,b]", cpus=4)
+    w.hq("submit", "--wait", "--array=1-2", "--name=</script>", "--", "sleep", "0.1")
+    w.hq("submit", "--wait", "--cpus=2 compact!", "--resource=gpus=1", "--time-request=1m", "--", "bash", "-c", "sleep 0.1; exit 1")
+    whole = w.submit("--cpus=all", "--", "sleep", "100")
+    w.await_running(whole)
+    w.hq("job", "cancel", whole)
+    w.stop(s)
+    data = report_data(w)
+    eq(data["terms"], ["cpus: 1 compact", "cpus: 2 compact!, gpus: 1 compact, min_time: 1m", "cpus: all"])
+    eq((data["finished"], data["failed"]), ([2, 0, 0], [0, 1, 0]))
+    eq([t["name"] for t in data["durations"]], ["Finished T1", "Failed T2"])
+    assert all(0.1 <= y < 10 for y in data["durations"][0]["y"]), data["durations"]
+    eq([t["name"] for t in data["workers"]],
+       ["Running workers cpus:4, gpus:2", "cpus alloc on cpus:4, gpus:2", "gpus alloc on cpus:4, gpus:2"])
+    for t in data["workers"]:
+        eq((t["x"], t["y"][0], t["y"][-1]), (sorted(t["x"]), 0.0, 0.0))
+    eq([max(t["y"]) for t in data["workers"]], [1.0, 1.0, 0.5])
+
+
+@case
+def report_that_cannot_be_made(w):
+    r = w.hq("journal", "report", "missing.bin", "out.html", rc=1)
+    eq(r.err, "Cannot open event log file at `missing.bin`: No such file or directory (os error 2)\n")
+    (w.work / "empty").touch()
+    eq(w.hq("journal", "report", "empty", "out.html", rc=1).err, "Empty journal\n")
+    path = write(w, "j", "example")
+    eq(w.hq("journal", "report", "j", "no/out.html", rc=1).err,
+       "Cannot create report file at `no/out.html`: No such file or directory (os error 2)\n")
+    eq(w.hq("journal", "report", "j", "/dev/full", rc=1).err,
+       "Cannot write report file at `/dev/full`: No space left on device (os error 28)\n")
+    damage(path, frames(path)[3] + 30)
+    has(w.hq("journal", "report", "j", "out.html", rc=1).err, 
+        "Encountered an error while reading event log file: damaged from byte")
+    path = write(w, "k", "example")
+    damage(path, frames(path)[0] + 30)
+    w.hq("journal", "repair", "k")
+    eq(w.hq("journal", "report", "k.repaired", "out.html", rc=1).err, "Journal does not start with server start event\n")
+    assert not (w.work / "out.html").exists()
+
+
 @case
 def stdout_that_is_closed(w):
     write(w, "j", "5", "300")
