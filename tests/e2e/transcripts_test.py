@@ -88,7 +88,8 @@ def words(line, w):
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(Z|[+-]\d\d:\d\d)", "$ISO"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC|\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d", "$DATE"),
             (r'(?<="pid": )\d+|(?<="client_port": )\d+|(?<="worker_port": )\d+', "$NUM"),
-            (r'(?<="server_uid": ")\w{6}(?=")', "$UID"),
+            (r'(?<="server_uid": ")\w{6}(?=")|(?<="server_uid":")\w{6}(?=")', "$UID"),
+            (r'(?<="ProcessPid":")\d+(?=")', "$NUM"),
             (r"/hq-worker\w+/", "/hq-worker$N/"),
             (r"\d{7,}B of memory \(\d+(\.\d+)? [GM]iB\)", "$BYTES of memory ($SIZE)")):
         line = re.sub(pattern, lambda _: word, line)
