@@ -104,21 +104,20 @@ static void resume_session(struct router *r, const struct origin *from, const st
     }
 }
 
-/* The session whose WELCOME went astray, with the early frames that it had. */
-static struct peer *find_unnamed(struct router *r, uint64_t uid)
+static struct peer *find_latest(struct router *r, uint64_t uid)
 {
-    list_for(it, &r->peers) {
-        struct peer *p = hqi_container(it, struct peer, link);
-        if (p->unnamed && p->uid == uid)
-            return p;
-    }
-    return NULL;
+    struct map_node *n = hqi_base_map_get(&r->by_uid, uid);
+    return n ? hqi_container(n, struct peer, by_uid) : NULL;
 }
 
+/* Early frames left behind the last HELLO before this one that had any: only the latest session can have them, and it does if its
+ * WELCOME may have gone astray. A HELLO that comes after a later one must not begin a session, or they are acted on again there. */
 static void begin_session(struct router *r, const struct origin *from, const struct hello *h)
 {
-    struct peer *p = h->early ? find_unnamed(r, h->uid) : NULL;
-    if (p)
+    struct peer *p = find_latest(r, h->uid);
+    if (p && h->epoch <= p->epoch)
+        return; /* from a connection that the peer has given up already */
+    if (p && p->unnamed && h->early)
         go_on(r, from, h, p);
     else
         open_session(r, from, h);

@@ -46,7 +46,7 @@ static void on_timer(struct loop_timer *t);
 int hqi_net_peer_new(struct peer **ret, struct router *r, uint64_t uid, uint64_t epoch, hq_error *err)
 {
     if (!hqi_base_map_reserve(&r->by_id, 1) || !hqi_base_map_reserve(&r->by_rid, 1) ||
-        !hqi_base_map_reserve(&r->by_fd, 1))
+        !hqi_base_map_reserve(&r->by_fd, 1) || !hqi_base_map_reserve(&r->by_uid, 1))
         return hqi_base_error_nomem(err, where);
     struct peer *p = hqi_base_alloc_zero(r->o.alloc, 1, sizeof *p);
     if (!p)
@@ -91,10 +91,28 @@ static void leave_rid(struct peer *p)
         hqi_base_map_take(&p->router->by_rid, p->by_rid.key);
 }
 
+/* A session of the same uid that began later stays the one that counts. */
+static void become_latest(struct peer *p)
+{
+    struct map *m = &p->router->by_uid;
+    struct map_node *n = hqi_base_map_get(m, p->uid);
+    if (n && hqi_container(n, struct peer, by_uid)->epoch >= p->epoch)
+        return;
+    hqi_base_map_take(m, p->uid);
+    hqi_base_map_put(m, &p->by_uid, p->uid);
+}
+
+static void leave_uid(struct peer *p)
+{
+    if (hqi_base_map_get(&p->router->by_uid, p->uid) == &p->by_uid)
+        hqi_base_map_take(&p->router->by_uid, p->uid);
+}
+
 static void leave_all(struct peer *p)
 {
     leave_connection(p);
     leave_rid(p);
+    leave_uid(p);
     hqi_base_map_take(&p->router->by_id, p->session.id);
     list_unlink(&p->link);
     hqi_loop_timer_clear(p->router->o.loop, &p->timer);
@@ -252,6 +270,7 @@ void hqi_net_peer_attach(struct peer *p, const struct origin *from)
     leave_rid(p);
     memcpy(p->rid, from->rid, sizeof p->rid);
     hqi_base_map_put(&p->router->by_rid, &p->by_rid, hqi_net_peer_rid_key(p->rid));
+    become_latest(p);
     if (from->fd >= 0 && !hqi_base_map_get(&p->router->by_fd, (uint32_t)from->fd)) {
         p->fd = from->fd;
         hqi_base_map_put(&p->router->by_fd, &p->by_fd, (uint32_t)p->fd);

@@ -24,6 +24,7 @@ struct router {
     uint8_t secret[32];    /* o.secret points to it */
     struct endpoint end;
     struct map by_id, by_rid, by_fd; /* of peers; borrowed */
+    struct map by_uid;     /* of the peers that greeted last under their uid; borrowed */
     struct list peers;     /* owned */
     struct list dirty;     /* peers with something to send */
     struct list blocked;   /* peers whose pipe is full */
@@ -42,7 +43,7 @@ struct router {
 
 struct peer {
     struct router *router; /* borrowed: its owner */
-    struct map_node by_id, by_rid, by_fd;
+    struct map_node by_id, by_rid, by_fd, by_uid;
     struct list link;      /* in peers */
     struct list turn;      /* in dirty or blocked */
     struct list owing;     /* in owing */

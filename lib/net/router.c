@@ -369,6 +369,7 @@ static void init_parts(struct router *r, const struct alloc *a)
     hqi_base_map_init(&r->by_id, a);
     hqi_base_map_init(&r->by_rid, a);
     hqi_base_map_init(&r->by_fd, a);
+    hqi_base_map_init(&r->by_uid, a);
     list_init(&r->peers);
     list_init(&r->dirty);
     list_init(&r->blocked);
@@ -412,6 +413,7 @@ static void release(struct router *r)
     hqi_base_map_fini(&r->by_id);
     hqi_base_map_fini(&r->by_rid);
     hqi_base_map_fini(&r->by_fd);
+    hqi_base_map_fini(&r->by_uid);
     hqi_base_arena_fini(&r->scratch);
     hqi_base_buf_fini(&r->out);
     hqi_base_buf_fini(&r->silent);

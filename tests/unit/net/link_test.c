@@ -279,6 +279,31 @@ static void test_early_frames_come_with_hello(void **state)
     proxy_free(p);
 }
 
+/* The first time before there was anything to send, so that the server has a session of it without any frames. */
+static void test_welcome_goes_astray_twice(void **state)
+{
+    struct stage *s = *state;
+    struct near n;
+    stage_listen(s);
+    struct proxy *p = proxy_new(s, s->options.port);
+    s->cut = p;
+    const struct link_options o = early_options(&n, s, proxy_port(p));
+    n.rejoins = true;
+    near_new(&n, &o);
+    UNTIL(s, s->n_fars == 1 && strcmp(hqi_net_link_trouble(n.link), "the connection broke") == 0, 3000);
+    s->cut = p;
+    near_send(&n, 100);
+    UNTIL(s, s->n_fars == 2 && stage_far(s, 1)->got == 1, 3000);
+    UNTIL(s, n.opens == 1, 3000);
+    near_send(&n, 100);
+    UNTIL(s, hqi_net_link_unacked_bytes(n.link) == 0, 2000);
+    assert_int_equal(stage_far(s, 0)->got, 0);
+    assert_int_equal(stage_far(s, 1)->got, 2);
+    assert_int_equal(s->n_fars, 2);
+    near_free(&n);
+    proxy_free(p);
+}
+
 /* Whether it has acted on them, another server cannot tell: it must not be asked. */
 static void test_early_frames_are_for_one_server(void **state)
 {
@@ -590,6 +615,7 @@ int main(void)
         T(test_owner_refuses),
         T(test_nobody_listens_yet),
         T(test_early_frames_come_with_hello),
+        T(test_welcome_goes_astray_twice),
         T(test_early_frames_are_for_one_server),
         T(test_what_cannot_have_left_is_sent_again),
         T(test_early_frames_fall_with_hello),

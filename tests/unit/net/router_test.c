@@ -410,6 +410,63 @@ static void test_early_frames(void **state)
     raw_close(&late);
 }
 
+/* The one before was never answered either, and never had any frames. */
+static void test_early_frames_are_in_the_latest_session(void **state)
+{
+    struct scene *c = *state;
+    struct raw first, second, third;
+    raw_open(&first, &c->s, true, NULL);
+    struct hello h = raw_hello(&first);
+    raw_say(&first, &h);
+    assert_int_equal(raw_hear(&first, 3000), FRAME_WELCOME);
+    raw_open(&second, &c->s, true, NULL);
+    h.epoch = 2;
+    raw_say(&second, &h);
+    raw_data(&second, 0, 1, 1);
+    assert_int_equal(raw_hear(&second, 3000), FRAME_WELCOME);
+    UNTIL(&c->s, stage_far(&c->s, 2)->got == 1, 2000);
+    raw_open(&third, &c->s, true, NULL);
+    h.epoch = 3;
+    h.early = 1;
+    raw_say(&third, &h);
+    assert_int_equal(raw_hear(&third, 3000), FRAME_WELCOME);
+    assert_true(third.w.resumed);
+    assert_int_equal(third.w.received, 1);
+    assert_int_equal(third.w.session, stage_far(&c->s, 2)->id);
+    raw_close(&first);
+    raw_close(&second);
+    raw_close(&third);
+}
+
+/* Else what left behind it, and has been sent again in the session that goes on, would be acted on twice. */
+static void test_a_late_hello_begins_no_session(void **state)
+{
+    struct scene *c = *state;
+    struct raw first, late, third;
+    raw_open(&first, &c->s, true, NULL);
+    struct hello h = raw_hello(&first), second = h;
+    raw_say(&first, &h);
+    assert_int_equal(raw_hear(&first, 3000), FRAME_WELCOME);
+    raw_open(&third, &c->s, true, NULL);
+    h.epoch = 3;
+    h.early = 1;
+    raw_say(&third, &h);
+    assert_int_equal(raw_hear(&third, 3000), FRAME_WELCOME);
+    assert_true(third.w.resumed);
+    assert_int_equal(third.w.received, 0);
+    raw_data(&third, third.w.session, 1, 1);
+    raw_open(&late, &c->s, true, NULL);
+    second.epoch = 2;
+    raw_say(&late, &second);
+    raw_data(&late, 0, 1, 1);
+    assert_int_equal(raw_hear(&late, 100), 0);
+    UNTIL(&c->s, stage_far(&c->s, 1)->got == 1, 2000);
+    assert_int_equal(c->s.n_fars, 2);
+    raw_close(&first);
+    raw_close(&late);
+    raw_close(&third);
+}
+
 static void test_resume_needs_the_token(void **state)
 {
     struct scene *c = *state;
@@ -584,6 +641,8 @@ int main(void)
         T(test_frames_of_unknown_sessions),
         T(test_frames_of_another_session),
         T(test_early_frames),
+        T(test_early_frames_are_in_the_latest_session),
+        T(test_a_late_hello_begins_no_session),
         T(test_resume_needs_the_token),
         T(test_resume),
         T(test_broken_peers),
