@@ -112,10 +112,15 @@ static void take_bye(struct peer *p, const struct origin *from, const struct fra
     hqi_net_peer_lose(p, PEER_BYE, reason.text);
 }
 
+static bool is_early(const struct peer *p, const struct frame *f)
+{
+    return p->unnamed && f->session == 0 && f->kind == FRAME_DATA;
+}
+
 /* Early frames get the id that their sender did not know. */
 static bool belongs(struct peer *p, struct frame *f)
 {
-    if (p->unnamed && f->session == 0 && f->kind == FRAME_DATA) {
+    if (is_early(p, f)) {
         f->session = p->session.id;
         return true;
     }
@@ -165,6 +170,8 @@ static void on_frame(struct router *r, const struct origin *from, struct bytes i
         on_strange_frame(r, from, in);
     } else if (hqi_wire_session_frame_parse(&f, in, &err) < 0) {
         end_broken(p, from, err.text);
+    } else if (is_early(p, &f) && !p->connected) {
+        return; /* who waits for WELCOME sends it again; who has given up, because we were away, must not be served after all */
     } else if (f.kind != FRAME_HELLO && !belongs(p, &f)) {
         hqi_net_router_complain(r, from, "a frame of another peer's session");
     } else {

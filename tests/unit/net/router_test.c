@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,6 +411,34 @@ static void test_early_frames(void **state)
     raw_close(&late);
 }
 
+/* The server was busy, and its peer had told its user meanwhile that it could not be reached. */
+static void test_early_frames_of_whoever_has_given_up(void **state)
+{
+    struct scene *c = *state;
+    struct raw a;
+    raw_open(&a, &c->s, true, NULL);
+    const struct hello h = raw_hello(&a);
+    raw_say(&a, &h);
+    raw_data(&a, 0, 1, 1);
+    poll(NULL, 0, 100); /* libzmq's threads bring it in, and then the end */
+    raw_close(&a);
+    poll(NULL, 0, 100);
+    UNTIL(&c->s, c->s.n_fars == 2, 2000);
+    stage_run_for(&c->s, 50);
+    assert_int_equal(stage_far(&c->s, 1)->got, 0);
+    raw_open(&a, &c->s, true, NULL); /* had it not given up: */
+    struct hello again = h;
+    again.epoch++;
+    again.early = 1;
+    raw_say(&a, &again);
+    assert_int_equal(raw_hear(&a, 3000), FRAME_WELCOME);
+    assert_true(a.w.resumed);
+    assert_int_equal(a.w.received, 0);
+    raw_data(&a, a.w.session, 1, 1);
+    UNTIL(&c->s, stage_far(&c->s, 1)->got == 1, 2000);
+    raw_close(&a);
+}
+
 /* The one before was never answered either, and never had any frames. */
 static void test_early_frames_are_in_the_latest_session(void **state)
 {
@@ -641,6 +670,7 @@ int main(void)
         T(test_frames_of_unknown_sessions),
         T(test_frames_of_another_session),
         T(test_early_frames),
+        T(test_early_frames_of_whoever_has_given_up),
         T(test_early_frames_are_in_the_latest_session),
         T(test_a_late_hello_begins_no_session),
         T(test_resume_needs_the_token),
