@@ -123,6 +123,7 @@ struct walk {
     const struct span *spans; /* ascending by first id */
     uint32_t n, upcoming;     /* the next one to enter */
     uint32_t states;
+    const struct intset *only; /* borrowed: other tasks are passed over; NULL: none are */
     struct heap runs;         /* that have been entered, but for */
     struct run *current;      /* which comes first up to the id `until`; or NULL */
     uint64_t until;

@@ -85,8 +85,19 @@ void hqi_core_walk_job(struct walk *w, struct arena *mem, const struct job *j, u
     begin(w, from);
 }
 
+/* Whoever asks for everything that can be asked for shall not have each id looked up: the job's tasks are fewer then. */
+static void walk_job_for(struct walk *w, struct arena *mem, const struct job *j, const struct intset *ids, uint32_t from)
+{
+    hqi_core_walk_job(w, mem, j, from, (1u << HQ_TASK_STATES) - 1);
+    w->only = ids;
+}
+
 void hqi_core_walk_ids(struct walk *w, struct arena *mem, const struct job *j, const struct intset *ids, uint32_t from)
 {
+    if (ids->count > hqi_state_job_total(j)) {
+        walk_job_for(w, mem, j, ids, from);
+        return;
+    }
     struct span *spans = hqi_base_arena_get(mem, (ids->n_ranges + 1u) * sizeof *spans);
     *w = (struct walk){.mem = mem, .job = j, .spans = spans, .n = ids->n_ranges, .failed = !spans};
     if (!spans)
@@ -138,6 +149,6 @@ bool hqi_core_walk_next(struct walk *w, struct walk_task *ret)
             w->current = NULL;
         if (!ret->submit)
             ret->submit = hqi_state_job_find(w->job, ret->id, &ret->ordinal);
-    } while (!ret->submit);
+    } while (!ret->submit || (w->only && !hqi_model_intset_contains(w->only, ret->id)));
     return true;
 }

@@ -290,6 +290,24 @@ static void pages_are_ascending_by_id(void **state)
     world_close(&w);
 }
 
+/* As many as there can be, but for one, of a job with a few: looking each up would hold up everything else for minutes. */
+static void a_page_of_all_ids(void **state)
+{
+    static const hq_range wanted[] = {{0, 4, 1}, {5, UINT32_MAX - 5, 1}};
+    struct arena mem;
+    struct intset ids;
+    struct world w;
+    open_interleaved(&w);
+    hqi_base_arena_init(&mem, &hqi_base_alloc_libc);
+    assert_int_equal(hqi_model_intset_make(&ids, &mem, wanted, 2, NULL), HQ_OK);
+    uint64_t next = page(&w, 1, 0, 5, 0, &ids);
+    page(&w, 1, next, 9, 1u << HQ_TASK_FINISHED, &ids);
+    expect(&w, "client 7 #4 0 finished@1.0, 1 waiting, 2 finished@1.0, 3 waiting, 5 waiting more\n"
+               "client 7 #5 6 finished@1.0, 8 finished@1.0, 9 finished@1.0, 10 finished@1.0, 12 finished@1.0\n");
+    hqi_base_arena_fini(&mem);
+    world_close(&w);
+}
+
 static void jobs_again(struct world *w, uint8_t kind, uint32_t job, uint64_t key)
 {
     uint32_t none = 0;
@@ -345,6 +363,7 @@ int main(void)
         cmocka_unit_test(pages_over_submits),
         cmocka_unit_test(pages_by_ids),
         cmocka_unit_test(pages_are_ascending_by_id),
+        cmocka_unit_test(a_page_of_all_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
