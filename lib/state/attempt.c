@@ -237,9 +237,11 @@ static void adopt(struct group *g, uint32_t ordinal, bool booked)
 
 static void adopt_group(struct group *g, const struct task_group *tasks)
 {
-    for (uint32_t k = 0; k < tasks->n_ranges; k++)
-        for (uint32_t o = 0; o < tasks->ranges[k].count; o++)
-            adopt(g, tasks->ranges[k].first + o, tasks->booked);
+    for (uint32_t k = 0; k < tasks->n_ranges; k++) {
+        const struct ord_range r = tasks->ranges[k];
+        for (uint32_t o = 0; o < r.count && r.first + o >= r.first; o++) /* memory was reserved for no more */
+            adopt(g, r.first + o, tasks->booked);
+    }
 }
 
 void hqi_state_attempt_apply_adopt(struct state *st, struct fact *f)

@@ -33,6 +33,21 @@ static void adopted_tasks_come_from_anywhere(void **unused)
     world_close(&w);
 }
 
+/* A fact that was not checked: what it says of numbers that no task can have changes nothing. */
+static void an_adopted_range_does_not_wrap(void **unused)
+{
+    struct world w;
+    world_open(&w);
+    world_join(&w, 4, 0);
+    world_submit(&w, 10, ONE);
+    struct fact f = world_tasks(&w, FACT_ADOPT, 1, 1, 0, (struct ord_range){UINT32_MAX - 1, 5}, true);
+    assert_int_equal(hqi_state_reserve(w.st, &f, NULL), HQ_OK);
+    hqi_state_apply(w.st, &f);
+    assert_int_equal(w.st->workers[1]->n_active, 0);
+    world_verify(w.st);
+    world_close(&w);
+}
+
 /* Every second task, from the middle of one piece, without running out of what was reserved. */
 static void many_are_adopted_at_once(void **unused)
 {
@@ -111,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adopted_tasks_come_from_anywhere),
+        cmocka_unit_test(an_adopted_range_does_not_wrap),
         cmocka_unit_test(many_are_adopted_at_once),
         cmocka_unit_test(who_is_back_is_believed),
         cmocka_unit_test(without_blame_no_crash_counts),
