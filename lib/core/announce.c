@@ -200,6 +200,12 @@ bool hqi_core_tell_tasks(struct core *c, hq_worker_id w, uint8_t kind, uint64_t 
     return true;
 }
 
+/* What it may have started until it hears of this. */
+static bool on_refused(struct core *c, const struct fact *f, uint64_t position)
+{
+    return hqi_core_tell_tasks(c, f->u.tasks.worker, TO_WORKER_CANCEL, position, f->u.tasks.groups, f->u.tasks.n_groups);
+}
+
 static bool on_retract(struct core *c, const struct fact *f, uint64_t position)
 {
     return hqi_core_tell_tasks(c, f->u.tasks.worker, TO_WORKER_RETRACT, position, f->u.tasks.groups, f->u.tasks.n_groups);
@@ -280,6 +286,7 @@ typedef bool announce(struct core *c, const struct fact *f, uint64_t position);
 static announce *const announces[] = {
     [FACT_HANDOUT] = on_handout, [FACT_RETRACT] = on_retract, [FACT_JOB_CANCEL] = on_job_end,
     [FACT_JOB_ABORT] = on_job_end, [FACT_WORKER_STOP] = on_worker_stop, [FACT_ADOPT] = on_adopt,
+    [FACT_REFUSED] = on_refused,
 };
 
 bool hqi_core_announce(struct core *c, const struct fact *f, uint64_t position)

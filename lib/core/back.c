@@ -13,6 +13,10 @@
  *     another attempt             not started yet: that one is killed, this one adopted; started: this one is killed;
  *                                 but one that has ended wins over both
  *
+ * One that is to be killed may have started, or start before the worker hears of it: that it was refused is recorded, and
+ * its instance is never given out again. Neither is that of one that has crashed, although its hand-out was lost: where the
+ * task waits, it is adopted, and then has crashed.
+ *
  * What is known to be with the worker, and it does not name, it does not have: its hand-out never arrived, or it was given back
  * unheard. What had started and is not named has crashed.
  *
@@ -292,7 +296,15 @@ static int take_missing(struct core *c, const struct now *now, const struct work
 
 /* ---- what it names ---- */
 
-enum verdict { KEEP, ADOPT, KILL, VERDICTS };
+enum verdict { KEEP, ADOPT, REFUSE };
+
+/* Not one that is known to be spent: that crash was heard of. */
+static enum verdict judge_crashed(hq_worker_id w, const struct named *t, const struct piece *p, const struct piece *waits)
+{
+    if (p)
+        return p->worker->id.n != w.n && p->instance <= t->instance && p->least <= t->instance ? REFUSE : KEEP;
+    return waits && waits->instance <= t->instance ? ADOPT : KEEP;
+}
 
 static enum verdict judge(const struct core *c, hq_worker_id w, const struct named *t)
 {
@@ -302,12 +314,14 @@ static enum verdict judge(const struct core *c, hq_worker_id w, const struct nam
     const struct piece *p = hqi_state_attempt(c->state, t->submit, t->ordinal);
     if (p && p->worker->id.n == w.n && p->instance == t->instance)
         return KEEP;
-    bool runs_here = t->how == NAMED_WAITING || t->how == NAMED_STARTED;
-    if (t->how == NAMED_CRASHED || (!p && !hqi_state_waiting(s, t->ordinal)))
-        return runs_here ? KILL : KEEP;
+    const struct piece *waits = hqi_state_waiting(s, t->ordinal);
+    if (t->how == NAMED_CRASHED)
+        return judge_crashed(w, t, p, waits);
+    if (!p && !waits)
+        return t->how == NAMED_ENDED ? KEEP : REFUSE;
     if (!p || t->how == NAMED_ENDED)
         return ADOPT;
-    return t->how == NAMED_STARTED && !p->started ? ADOPT : KILL;
+    return t->how == NAMED_STARTED && !p->started ? ADOPT : REFUSE;
 }
 
 /* Those that run take their resources at once, the others when they start. */
@@ -327,18 +341,19 @@ static int adopt(struct core *c, const struct now *now, hq_worker_id w, const st
 }
 
 /* After the others were adopted: what is left over. */
-static int kill_rest(struct core *c, hq_worker_id w, const struct names *s, hq_error *err)
+static int refuse_rest(struct core *c, const struct now *now, hq_worker_id w, const struct names *s, hq_error *err)
 {
+    struct fact f = {.kind = FACT_REFUSED, .utc_ms = now->utc_ms};
     struct names some = {hqi_base_arena_get(&c->tick, (s->n + 1u) * sizeof *some.v), 0};
     struct task_group *groups;
-    uint32_t n;
     for (uint32_t i = 0; some.v && i < s->n; i++)
-        if (judge(c, w, &s->v[i]) == KILL)
+        if (judge(c, w, &s->v[i]) == REFUSE)
             some.v[some.n++] = s->v[i];
-    if (!some.v || !group_names(c, &some, false, &groups, &n))
+    if (!some.v || !group_names(c, &some, false, &groups, &f.u.tasks.n_groups))
         return hqi_base_error_nomem(err, where);
-    bool ok = n == 0 || hqi_core_tell_tasks(c, w, TO_WORKER_CANCEL, c->state->position, groups, n);
-    return ok ? HQ_OK : hqi_base_error_nomem(err, where);
+    f.u.tasks.worker = w;
+    f.u.tasks.groups = groups;
+    return some.n ? hqi_core_commit(c, &f, 1, err) : HQ_OK;
 }
 
 /* ---- duties ---- */
@@ -383,7 +398,7 @@ int hqi_core_on_worker_holds(struct core *c, const struct now *now, hq_worker_id
     if (r >= 0)
         r = adopt(c, now, id, &all, false, err);
     if (r >= 0)
-        r = kill_rest(c, id, &all, err);
+        r = refuse_rest(c, now, id, &all, err);
     if (r >= 0)
         r = hqi_core_take_report(c, now, id, &news, err);
     if (r >= 0)

@@ -281,6 +281,7 @@ static uint32_t job_of(const struct compactor *c, const struct fact *f)
     case FACT_RETRACT:
     case FACT_RETURN:
     case FACT_CRASHED:
+    case FACT_REFUSED:
         return f->u.tasks.n_groups ? job_of_submit(c, f->u.tasks.groups[0].submit) : 0;
     default:
         return 0;

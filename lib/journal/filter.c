@@ -130,6 +130,7 @@ static enum fate judge(const struct survivors *v, struct fact *f, struct arena *
     case FACT_RETRACT:
     case FACT_RETURN:
     case FACT_CRASHED:
+    case FACT_REFUSED:
     case FACT_STARTED:
     case FACT_ENDED:
         return judge_tasks(v, f, mem);
@@ -211,8 +212,9 @@ bool hqi_journal_filter_mark(struct survivors *v, struct name_list *seen, const 
         return see_request(seen, f->u.class.request);
     case FACT_WORKER_JOIN:
         return see_worker(v, seen, f);
-    case FACT_HANDOUT: /* whatever else happens to a task begins with one of these */
+    case FACT_HANDOUT: /* whatever else happens to a task begins with one of these; */
     case FACT_ADOPT:
+    case FACT_REFUSED: /* or is nothing that its worker has */
         return mark_handout(v, f, mem);
     default:
         return true;

@@ -124,7 +124,8 @@ enum fact_kind { /* stored: never renumbered */
     FACT_WORKER_BACK = 19,
     FACT_ADOPT = 20,
     FACT_OVERVIEW = 21, /* for people only: changes nothing */
-    FACT_SERVER_STOP = 22 /* the last fact of a server process that ended in order; has no fields, and changes nothing */
+    FACT_SERVER_STOP = 22, /* the last fact of a server process that ended in order; has no fields, and changes nothing */
+    FACT_REFUSED = 23
 };
 
 struct fact {
@@ -182,7 +183,9 @@ struct fact {
         struct { /* handout: given to the worker; retract: asked back; return: given back, never started
                   * (block: and it will never take that class of requests); crashed: lost with the helper process that
                   * ran them, counted and put back or failed as by worker_lost for a failure; adopt: the worker has these
-                  * attempts, whatever was known of others: the tasks wait, or any attempts of them that exist are void */
+                  * attempts, whatever was known of others: the tasks wait, or any attempts of them that exist are void; refused:
+                  * the worker had these attempts and is told to kill them; they may have started, so that no later attempt of
+                  * tasks that are with somebody has their instance, or one below */
             hq_worker_id worker;
             const struct task_group *groups;
             uint32_t n_groups;

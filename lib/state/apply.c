@@ -45,6 +45,7 @@ void hqi_state_apply(struct state *s, struct fact *f)
         [FACT_REMAINS] = hqi_state_remains_apply,
         [FACT_WORKER_BACK] = hqi_state_worker_apply_back,
         [FACT_ADOPT] = hqi_state_attempt_apply_adopt,
+        [FACT_REFUSED] = hqi_state_attempt_apply_refused,
     };
     s->position++; /* what an overview tells is nothing that the state has */
     if (f->kind < sizeof table / sizeof *table && table[f->kind])

@@ -6,7 +6,8 @@
  *        |__RETURN, LOST,____|____LOST, CRASHED_|__(too often)_____|
  *               CRASHED
  *
- * ADOPT hands out what a worker says that it has: from the queue, or away from whoever else is known to have it.
+ * ADOPT hands out what a worker says that it has: from the queue, or away from whoever else is known to have it. REFUSED
+ * does not: the task stays where it is, and only its later attempts change.
  *
  * Promise: nothing here fails or allocates, but for error texts, which are then lost. An attempt is a piece of one task,
  * cut out of the queue's; when the task comes back that same piece goes back into the queue, and when something of
@@ -257,6 +258,26 @@ void hqi_state_attempt_apply_adopt(struct state *st, struct fact *f)
             adopt_group(&g, tasks);
     }
 }
+
+/* ---- refusing ---- */
+
+static void spend(struct piece *p, uint32_t instance)
+{
+    if (p && p->least <= instance)
+        p->least = instance + 1;
+}
+
+void hqi_state_attempt_apply_refused(struct state *st, struct fact *f)
+{
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++) {
+        const struct task_group *g = &f->u.tasks.groups[i];
+        for (uint32_t k = 0; k < g->n_ranges; k++)
+            for (uint32_t o = 0; o < g->ranges[k].count; o++)
+                spend(hqi_state_attempt(st, g->submit, g->ranges[k].first + o), g->instance);
+    }
+}
+
+/* ---- taking back ---- */
 
 static bool not_running(struct group *g, uint32_t ordinal, struct piece **p)
 {

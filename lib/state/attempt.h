@@ -24,6 +24,7 @@ void hqi_state_attempt_apply_return(struct state *st, struct fact *f);
 void hqi_state_attempt_apply_started(struct state *st, struct fact *f);
 void hqi_state_attempt_apply_ended(struct state *st, struct fact *f);
 void hqi_state_attempt_apply_adopt(struct state *st, struct fact *f);
+void hqi_state_attempt_apply_refused(struct state *st, struct fact *f);
 void hqi_state_attempt_apply_crashed(struct state *st, struct fact *f);
 void hqi_state_attempt_apply_lost(struct state *st, struct fact *f);
 

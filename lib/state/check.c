@@ -175,8 +175,6 @@ static int check_back(const struct state *st, const struct fact *f, hq_error *er
 static int check_waiting(const struct submit *s, uint32_t instance, struct ord_range r, hq_error *err)
 {
     uint64_t at = r.first, end = at + r.count;
-    if (r.count == 0 || end > s->spec->ids.count)
-        return refuse(err, "submit %u has no tasks %u to %llu", s->id, r.first, (unsigned long long)end);
     for (const struct piece *p = hqi_state_queue_find(s, r.first); at < end; p = hqi_state_queue_next(p)) {
         if (!p || p->first > at)
             return refuse(err, "task %llu of submit %u is handed out, but does not wait",
@@ -193,17 +191,26 @@ static int check_waiting(const struct submit *s, uint32_t instance, struct ord_r
 static int check_unfinished(const struct state *st, const struct submit *s, struct ord_range r, hq_error *err)
 {
     uint64_t end = (uint64_t)r.first + r.count;
-    if (r.count == 0 || end > s->spec->ids.count)
-        return refuse(err, "submit %u has no tasks %u to %llu", s->id, r.first, (unsigned long long)end);
     for (uint64_t at = r.first; at < end; at++)
         if (!hqi_state_waiting(s, (uint32_t)at) && !hqi_state_attempt(st, s->id, (uint32_t)at))
             return refuse(err, "task %llu of submit %u is adopted, but has ended", (unsigned long long)at, s->id);
     return HQ_OK;
 }
 
+static int check_there(const struct submit *s, struct ord_range r, hq_error *err)
+{
+    uint64_t end = (uint64_t)r.first + r.count;
+    if (r.count == 0 || end > s->spec->ids.count)
+        return refuse(err, "submit %u has no tasks %u to %llu", s->id, r.first, (unsigned long long)end);
+    return HQ_OK;
+}
+
 static int check_range(const struct state *st, const struct fact *f, const struct submit *s, const struct task_group *g,
                        struct ord_range r, hq_error *err)
 {
+    int rc = check_there(s, r, err);
+    if (rc < 0 || f->kind == FACT_REFUSED)
+        return rc;
     return f->kind == FACT_ADOPT ? check_unfinished(st, s, r, err) : check_waiting(s, g->instance, r, err);
 }
 
@@ -375,6 +382,7 @@ int hqi_state_check(const struct state *s, const struct fact *f, hq_error *err)
         [FACT_ADOPT] = check_handout,
         [FACT_OVERVIEW] = check_overview,
         [FACT_SERVER_STOP] = check_server_stop,
+        [FACT_REFUSED] = check_handout,
     };
     if (f->kind >= sizeof table / sizeof *table || !table[f->kind])
         return refuse(err, "%u is not a kind of fact", f->kind);

@@ -55,7 +55,8 @@ struct piece {
     struct worker *worker;    /* borrowed; NULL while waiting */
     uint32_t first, count;
     uint32_t instance; /* of the next attempt (waiting), or of this one */
-    uint32_t least;    /* handed out: the next attempt has at least this instance; more than one above only if adopted */
+    uint32_t least;    /* handed out: the next attempt has at least this instance; more than one above only if others of the
+                        * task were with somebody else: this one was adopted, or those were refused */
     uint32_t crashes;
     uint8_t variant;
     bool booked;     /* its request is subtracted from worker->free */

@@ -412,6 +412,7 @@ static const struct {
     [FACT_ADOPT] = {make_tasks, read_tasks},
     [FACT_OVERVIEW] = {make_overview, read_overview},
     [FACT_SERVER_STOP] = {make_server_stop, read_server_stop},
+    [FACT_REFUSED] = {make_tasks, read_tasks},
 };
 #define KNOWN_KINDS (sizeof shapes / sizeof *shapes)
 

@@ -227,6 +227,53 @@ static void instances_only_grow(void **state)
     world_close(&w);
 }
 
+/* A node crash took that the first had given them back, and that the second had got them: it names what the first is said to have. */
+static void lose_second_hand_out(struct world *w)
+{
+    world_open(w);
+    submit(w, .ids = &four);
+    world_join(w, 4);
+    world_tick(w);
+    world_join(w, 4);
+    world_restart(w);
+    world_forget_said(w);
+}
+
+/* It may have started until it heard that it was refused, and is not to be started as the same again, by nobody. */
+static void what_was_refused_is_the_next_instance(void **state)
+{
+    struct world w;
+    lose_second_hand_out(&w);
+    world_back(&w, 2, 1, {HOLDS_WAITING, 1, 0, 0, 2}, {HOLDS_CRASHED, 1, 1, 2, 1});
+    expect(&w, "worker 2 cancel 1.0:0+2 1.1:2+1\n");
+    world_restart(&w); /* recorded, so that this is not forgotten */
+    world_back(&w, 2, 1, NOTHING);
+    world_back(&w, 1, 1, NOTHING);
+    world_tick(&w);
+    expect(&w, "worker 1 assign 1.1:0+2 ids 0-1 1.2:2+1 ids 2-2 1.0:3+1 ids 3-3\n");
+    world_close(&w);
+}
+
+/* Nobody knows that it was handed out. */
+static void what_crashed_is_the_next_instance(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_join(&w, 1);
+    world_restart(&w);
+    submit(&w, .ids = &four);
+    world_forget_said(&w);
+    world_back(&w, 1, 1, {HOLDS_CRASHED, 1, 0, 0, 2});
+    expect(&w, "");
+    state_is(&w, 0, HQ_TASK_WAITING, 0, 0);
+    assert_int_equal(hqi_state_waiting(hqi_state_submit(hqi_core_core_state(w.core), 1), 1)->instance, 1);
+    assert_int_equal(hqi_state_waiting(hqi_state_submit(hqi_core_core_state(w.core), 1), 2)->instance, 0);
+    world_restart(&w);
+    world_back(&w, 1, 1, {HOLDS_CRASHED, 1, 0, 0, 2}); /* that is known by now */
+    assert_int_equal(hqi_state_waiting(hqi_state_submit(hqi_core_core_state(w.core), 1), 1)->instance, 1);
+    world_close(&w);
+}
+
 static void given_back_unstarted_is_the_same_instance(void **state)
 {
     struct world w;
@@ -384,6 +431,8 @@ int main(void)
         cmocka_unit_test(what_waits_elsewhere_is_taken),
         cmocka_unit_test(an_end_wins),
         cmocka_unit_test(instances_only_grow),
+        cmocka_unit_test(what_was_refused_is_the_next_instance),
+        cmocka_unit_test(what_crashed_is_the_next_instance),
         cmocka_unit_test(given_back_unstarted_is_the_same_instance),
         cmocka_unit_test(what_was_asked_back_is_asked_back_again),
         cmocka_unit_test(who_shall_stop_is_told_again),

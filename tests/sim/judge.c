@@ -485,8 +485,9 @@ static void trace_counts(struct sim *s)
     static const char *const names[] = {"",         "start",   "open",       "submit", "close",  "cancel",
                                         "abort",    "forget",  "join",       "stop",   "lost",   "handout",
                                         "retract",  "return",  "started",    "ended",  "crashed", "class",
-                                        "remains",  "back",    "adopt",      "overview"};
-    for (uint32_t i = 1; i <= FACT_OVERVIEW; i++)
+                                        "remains",  "back",    "adopt",      "overview", "server stop",
+                                        "refused"};
+    for (uint32_t i = 1; i <= FACT_REFUSED; i++)
         sim_trace(s, "facts: %5llu %s", (unsigned long long)s->judge.facts[i], names[i]);
     sim_trace(s, "sessions resumed: %llu; workers that came back: %llu, with %llu attempts, and %llu that were not theirs",
               (unsigned long long)s->judge.resumed, (unsigned long long)s->judge.back, (unsigned long long)s->judge.kept,

@@ -370,7 +370,7 @@ struct judge {
     uint32_t n_keys;
     struct map starts;            /* of attempts; owned */
     struct map voided;            /* attempts that their workers may still believe in; owned */
-    uint64_t checks, facts[FACT_OVERVIEW + 1]; /* by kind */
+    uint64_t checks, facts[FACT_REFUSED + 1]; /* by kind */
     uint64_t resumed;             /* sessions */
     uint64_t back, kept, refused; /* workers that came back; attempts that they had, and that are not theirs any more */
 };

@@ -48,6 +48,30 @@ static void an_adopted_range_does_not_wrap(void **unused)
     world_close(&w);
 }
 
+/* Whoever has them keeps them; the instances that somebody else may have started do not come again. */
+static void what_is_refused_is_spent(void **unused)
+{
+    struct world w;
+    world_open(&w);
+    world_join(&w, 4, 0);
+    world_join(&w, 4, 0);
+    struct submit *s = world_submit(&w, 6, ONE);
+    world_hand(&w, 1, 1, 0, 0, 4, false);
+    world_start(&w, 1, 1, 0, 0);
+    world_do(&w, world_tasks(&w, FACT_REFUSED, 2, 1, 3, (struct ord_range){0, 1}, false));
+    world_do(&w, world_tasks(&w, FACT_REFUSED, 2, 1, 0, (struct ord_range){1, 2}, false));
+    world_do(&w, world_tasks(&w, FACT_REFUSED, 2, 1, 1, (struct ord_range){2, 3}, false));
+    world_do(&w, world_tasks(&w, FACT_REFUSED, 2, 1, 0, (struct ord_range){2, 1}, false)); /* 1 stays spent */
+    assert_int_equal(world_view(s, 0).instance, 0);
+    assert_int_equal(w.st->workers[1]->n_active, 4);
+    world_do(&w, world_tasks(&w, FACT_RETURN, 1, 1, 0, (struct ord_range){1, 2}, false));
+    world_end_worker(&w, FACT_WORKER_LOST, 1, HQ_WORKER_CONNECTION_LOST);
+    static const uint32_t next[] = {4, 1, 2, 2, 0, 0}; /* 4 was with nobody */
+    for (uint32_t i = 0; i < 6; i++)
+        assert_int_equal(hqi_state_waiting(s, i)->instance, next[i]);
+    world_close(&w);
+}
+
 /* Every second task, from the middle of one piece, without running out of what was reserved. */
 static void many_are_adopted_at_once(void **unused)
 {
@@ -127,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adopted_tasks_come_from_anywhere),
         cmocka_unit_test(an_adopted_range_does_not_wrap),
+        cmocka_unit_test(what_is_refused_is_spent),
         cmocka_unit_test(many_are_adopted_at_once),
         cmocka_unit_test(who_is_back_is_believed),
         cmocka_unit_test(without_blame_no_crash_counts),

@@ -186,6 +186,9 @@ static void tasks_are_checked(void **unused)
         {FACT_ADOPT, 2, 4, 0, {2, 1}, "submit 4 is unknown"},
         {FACT_ADOPT, 2, 1, 0, {9, 2}, "submit 1 has no tasks 9 to 11"},
         {FACT_ADOPT, 2, 3, 0, {0, 1}, "task 0 of submit 3 is adopted, but has ended"},
+        {FACT_REFUSED, 3, 1, 0, {2, 1}, "worker 3 has ended before"},
+        {FACT_REFUSED, 2, 4, 0, {2, 1}, "submit 4 is unknown"},
+        {FACT_REFUSED, 2, 1, 0, {9, 2}, "submit 1 has no tasks 9 to 11"},
         {FACT_RETRACT, 1, 1, 0, {1, 2}, "task 2 of submit 1 is not handed out"},
         {FACT_RETRACT, 1, 1, 0, {0, 0}, "submit 1 has no 0 tasks from 0"},
         {FACT_CRASHED, 1, 1, 0, {2, 1}, "task 2 of submit 1 is not handed out"},
@@ -269,7 +272,7 @@ static struct fact some_fact(struct world *w, uint64_t *seed)
     case 2:
         return world_tasks(w, FACT_RETURN, worker, submit, instance, r, rnd(seed, 2));
     case 3:
-        return world_tasks(w, rnd(seed, 2) ? FACT_CRASHED : FACT_RETRACT, worker, submit, instance, r, false);
+        return world_tasks(w, rnd(seed, 3) ? rnd(seed, 2) ? FACT_CRASHED : FACT_RETRACT : FACT_REFUSED, worker, submit, instance, r, false);
     case 4:
     case 5:
         return world_started(w, worker, submit, instance, row.ordinal, row.start_ms);

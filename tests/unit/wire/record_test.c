@@ -231,7 +231,7 @@ static void unknown_kinds(void **state)
         const char *text;
     } cases[] = {
         /* facts {kind: 30, field 99: ""}: a later version's */
-        {"\x0a\x06\xa8\x06\x1e\x9a\x06\x00", 8, HQ_EVERSION, "a fact of kind 30, this version knows 1 to 22"},
+        {"\x0a\x06\xa8\x06\x1e\x9a\x06\x00", 8, HQ_EVERSION, "a fact of kind 30, this version knows 1 to 23"},
         {"\x0a\x06\xa8\x06\xff\xff\xff\x7f", 8, HQ_EVERSION, "a fact of kind 268435455"},
         {"\x0a\x00", 2, HQ_EPROTO, "Fact.kind is 0, Fact.body 0"},
         {"\x0a\x03\xa8\x06\x02", 5, HQ_EPROTO, "Fact.kind is 2, Fact.body 0"}, /* without its body */

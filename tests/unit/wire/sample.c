@@ -633,7 +633,7 @@ static void fill_fact(struct sample *s, struct fact *f)
 
 struct fact *sample_facts(struct sample *s, uint32_t *n)
 {
-    *n = FACT_SERVER_STOP;
+    *n = FACT_REFUSED;
     struct fact *v = get(s, *n, sizeof *v);
     for (uint32_t i = 0; i < *n; i++) {
         v[i].kind = (uint8_t)(i + 1);
