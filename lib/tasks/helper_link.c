@@ -2,8 +2,10 @@
 /* helper_link.c - packets to and from one helper.
  *
  * Promise: send() takes all of its items or none, and never blocks; packets arrive in their order. What is too large for
- * the socket travels as a file (a memfd) passed along with one byte. The loop watches an epoll fd of ours, so that
- * the socket is watched for room only while something waits for it. */
+ * the socket travels as a file (a memfd) passed along with one byte. A packet for which memory is short is delivered later,
+ * and what comes behind it, the end of the helper too, waits for that: nothing that a helper has said is lost. The loop
+ * watches an epoll fd of ours, so that the socket is watched for room only while something waits for it, and not at all
+ * while a packet waits for memory. */
 #include "tasks/helper_link.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@
 #define PACKET_BYTES (64u << 10)  /* what a packet of several items is cut to */
 #define DIRECT_BYTES (128u << 10) /* beyond it a single item goes as a file; below any system's default buffer */
 #define SOCKET_BYTES (1 << 20)    /* asked for; the system's limit may be lower */
+#define RETRY_NS (100 * HQI_MS)   /* memory comes back when other work ends, not in a loop */
 
 static const char where[] = "tasks";
 
@@ -48,6 +51,9 @@ struct helper_link {
     struct arena mem; /* of the packet that is delivered */
     struct buf text;  /* of the packet that is made */
     char *in;         /* owned; HELPER_PACKET bytes */
+    size_t n_in;      /* of the packet in it that is not delivered yet; 0: none */
+    uint32_t n_taken; /* items of that */
+    struct loop_timer retry;
 };
 
 /* ---- sending ---- */
@@ -178,44 +184,82 @@ int hqi_tasks_helper_link_send(struct helper_link *l, const struct to_helper *it
 
 /* ---- receiving ---- */
 
-enum received { RECEIVED_NOTHING, RECEIVED_PACKET, RECEIVED_END };
+enum received { RECEIVED_NOTHING, RECEIVED_PACKET, RECEIVED_END, RECEIVED_LATER };
 
-static enum received receive(struct helper_link *l)
+/* What is in l->in, but for the items that were taken before. */
+static enum received deliver(struct helper_link *l)
 {
     struct from_helper *items;
     hq_error err;
     uint32_t n;
+    int rc = hqi_wire_helper_decode_from(&items, &n, (struct bytes){l->in, l->n_in}, &l->mem, &err);
+    if (rc >= 0)
+        l->n_taken += l->ops->on_items(l->user, l->index, items + l->n_taken, n - l->n_taken);
+    hqi_base_arena_clear(&l->mem);
+    if (rc == HQ_ENOMEM || (rc >= 0 && l->n_taken < n))
+        return RECEIVED_LATER;
+    l->n_in = l->n_taken = 0;
+    if (rc >= 0)
+        return RECEIVED_PACKET;
+    hqi_base_log_write(l->log, LOG_ERROR, where, "helper %d cannot be understood: %s", l->pid, err.text);
+    return RECEIVED_END;
+}
+
+static enum received receive(struct helper_link *l)
+{
+    if (l->n_in > 0)
+        return deliver(l);
     ssize_t size = recv(l->socket, l->in, HELPER_PACKET, MSG_DONTWAIT | MSG_TRUNC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return RECEIVED_NOTHING;
     if (size <= 0)
         return RECEIVED_END;
-    int rc = size <= (ssize_t)HELPER_PACKET
-                 ? hqi_wire_helper_decode_from(&items, &n, (struct bytes){l->in, (size_t)size}, &l->mem, &err)
-                 : hqi_base_error_set(&err, HQ_EPROTO, where, "a packet of %zd bytes", size);
-    if (rc < 0) {
-        hqi_base_log_write(l->log, LOG_ERROR, where, "helper %d cannot be understood: %s", l->pid, err.text);
+    if (size > (ssize_t)HELPER_PACKET) {
+        hqi_base_log_write(l->log, LOG_ERROR, where, "helper %d cannot be understood: a packet of %zd bytes", l->pid, size);
         return RECEIVED_END;
     }
-    l->ops->on_items(l->user, l->index, items, n);
-    hqi_base_arena_clear(&l->mem);
-    return RECEIVED_PACKET;
+    l->n_in = (size_t)size;
+    return deliver(l);
 }
 
-static void on_event(struct loop_source *s)
+static void receive_later(struct helper_link *l)
 {
-    struct helper_link *l = hqi_container(s, struct helper_link, source);
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, l->socket, NULL);
+    hqi_loop_timer_set(l->loop, &l->retry, hqi_loop_loop_now(l->loop).mono_ns + RETRY_NS);
+}
+
+static void receive_some(struct helper_link *l)
+{
     enum received got = RECEIVED_PACKET;
-    if (l->watches_room)
-        flush(l);
     for (int i = 0; i < PACKETS_PER_ROUND && got == RECEIVED_PACKET; i++)
         got = receive(l);
+    if (got == RECEIVED_LATER)
+        receive_later(l);
     if (got != RECEIVED_END)
         return;
     l->lost = true;
     hqi_loop_source_remove(l->loop, &l->source);
     free_packets(l, &l->queue);
     l->ops->on_lost(l->user, l->index); /* may free the link */
+}
+
+static void on_event(struct loop_source *s)
+{
+    struct helper_link *l = hqi_container(s, struct helper_link, source);
+    if (l->watches_room)
+        flush(l);
+    receive_some(l);
+}
+
+static void on_retry(struct loop_timer *t)
+{
+    struct helper_link *l = hqi_container(t, struct helper_link, retry);
+    l->watches_room = !list_empty(&l->queue);
+    struct epoll_event event = {.events = l->watches_room ? EPOLLIN | EPOLLOUT : EPOLLIN};
+    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->socket, &event) == 0)
+        receive_some(l);
+    else
+        hqi_loop_timer_set(l->loop, &l->retry, hqi_loop_loop_now(l->loop).mono_ns + RETRY_NS);
 }
 
 int hqi_tasks_helper_link_wait(struct helper_link *l, int timeout_ms, hq_error *err)
@@ -228,9 +272,10 @@ int hqi_tasks_helper_link_wait(struct helper_link *l, int timeout_ms, hq_error *
         return hqi_base_error_sys(err, errno, where, "cannot wait for a helper");
     if (n == 0)
         return hqi_base_error_set(err, HQ_ETIMEDOUT, where, "no word from helper %d in %d ms", l->pid, timeout_ms);
-    if (receive(l) == RECEIVED_END)
+    enum received got = receive(l);
+    if (got == RECEIVED_END)
         return hqi_base_error_set(err, HQ_ECLOSED, where, "helper %d has ended", l->pid);
-    return HQ_OK;
+    return got == RECEIVED_LATER ? hqi_base_error_nomem(err, where) : HQ_OK;
 }
 
 /* ---- making ---- */
@@ -253,6 +298,7 @@ static int watch(struct helper_link *l, hq_error *err)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->socket, &event) < 0)
         return hqi_base_error_sys(err, errno, where, "cannot watch the socket of a helper");
+    l->retry.run = on_retry;
     l->source = (struct loop_source){.fd = l->epoll, .run = on_event};
     return hqi_loop_source_add(l->loop, &l->source, err);
 }
@@ -321,6 +367,7 @@ void hqi_tasks_helper_link_free(struct helper_link *l)
 {
     if (!l)
         return;
+    hqi_loop_timer_clear(l->loop, &l->retry);
     hqi_loop_source_remove(l->loop, &l->source);
     hqi_tasks_helper_link_free_forked(l);
 }

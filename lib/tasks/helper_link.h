@@ -15,7 +15,9 @@
 struct helper_link;
 
 struct helper_link_ops {
-    void (*on_items)(void *user, uint32_t index, const struct from_helper *items, uint32_t n); /* may send, not free */
+    /* Returns how many of them, from the first, were taken; the others, n > 0, come again some time later, before anything else
+     * that the helper said. May send, not free. */
+    uint32_t (*on_items)(void *user, uint32_t index, const struct from_helper *items, uint32_t n);
     void (*on_lost)(void *user, uint32_t index); /* the helper died: once; may free the link */
 };
 
@@ -41,7 +43,7 @@ void hqi_tasks_helper_link_free_forked(struct helper_link *l);
 /* Encodes and queues; what the socket does not take now leaves when it does. HQ_ENOMEM, HQ_ELIMIT (one item too large). */
 int hqi_tasks_helper_link_send(struct helper_link *l, const struct to_helper *items, uint32_t n, hq_error *err);
 /* Waits for the next packet, at most timeout_ms, and delivers it through on_items (worker creation only).
- * HQ_ETIMEDOUT, HQ_EINTR, HQ_ECLOSED: the helper has ended (on_lost is not called for that). */
+ * HQ_ETIMEDOUT, HQ_EINTR, HQ_ENOMEM, HQ_ECLOSED: the helper has ended (on_lost is not called for that). */
 int hqi_tasks_helper_link_wait(struct helper_link *l, int timeout_ms, hq_error *err);
 int32_t hqi_tasks_helper_link_pid(const struct helper_link *l);
 

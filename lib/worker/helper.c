@@ -67,7 +67,7 @@ void hqi_worker_helper_log_notes(const struct hq_worker *w, struct bytes notes)
     }
 }
 
-/* False: out of memory, and what the item told is lost. */
+/* False: out of memory. */
 static bool take_item(struct hq_worker *w, uint32_t index, const struct from_helper *item)
 {
     struct now now = hqi_worker_now(w);
@@ -80,11 +80,12 @@ static bool take_item(struct hq_worker *w, uint32_t index, const struct from_hel
     return r >= 0;
 }
 
-static void on_items(void *user, uint32_t index, const struct from_helper *items, uint32_t n)
+static uint32_t on_items(void *user, uint32_t index, const struct from_helper *items, uint32_t n)
 {
     struct hq_worker *w = user;
     bool ok = true;
-    for (uint32_t i = 0; i < n && ok; i++) {
+    uint32_t i = 0;
+    for (; i < n && ok; i += ok) {
         if (items[i].kind == FROM_HELPER_HARDWARE)
             on_hardware(&w->answers, &items[i].u.hardware);
         else if (items[i].kind == FROM_HELPER_COMMAND)
@@ -94,9 +95,8 @@ static void on_items(void *user, uint32_t index, const struct from_helper *items
         else
             ok = take_item(w, index, &items[i]);
     }
-    if (!ok) /* what it said cannot be repeated: its tasks are killed and told as crashed */
-        hqi_worker_helper_lose(w, index);
     hqi_worker_effects_pump(w);
+    return i;
 }
 
 static void on_lost(void *user, uint32_t index)

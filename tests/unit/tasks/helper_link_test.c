@@ -24,6 +24,7 @@ struct ends {
     uint16_t code;    /* of the task ended last */
     char text[1024];  /* of the task ended last */
     struct tasks *tasks; /* hears too, if there is one */
+    uint32_t scarce;     /* so many items are not taken when they come; then the next one is */
 };
 
 static volatile sig_atomic_t n_sigchld;
@@ -33,13 +34,15 @@ static void on_sigchld(int sig)
     n_sigchld++;
 }
 
-static void on_items(void *user, uint32_t index, const struct from_helper *items, uint32_t n)
+static uint32_t on_items(void *user, uint32_t index, const struct from_helper *items, uint32_t n)
 {
     struct ends *e = user;
     struct now now = hqi_base_clock_now();
     assert_int_equal(index, 7);
     for (uint32_t i = 0; i < n; i++) {
         const struct from_helper *f = &items[i];
+        if (e->scarce > 0 && f->kind == FROM_HELPER_ENDED && e->scarce--)
+            return i;
         e->n_hello += f->kind == FROM_HELPER_HELLO;
         e->n_started += f->kind == FROM_HELPER_STARTED;
         e->n_ended += f->kind == FROM_HELPER_ENDED;
@@ -53,6 +56,7 @@ static void on_items(void *user, uint32_t index, const struct from_helper *items
         if (e->tasks)
             assert_int_equal(hqi_tasks_on_helper(e->tasks, &now, 0, f, NULL), 0);
     }
+    return n;
 }
 
 static void on_lost(void *user, uint32_t index)
@@ -91,14 +95,19 @@ static void ends_fini(struct ends *e)
     hqi_loop_loop_free(e->loop);
 }
 
+static void run_once(struct ends *e)
+{
+    int rc = hqi_loop_loop_wait(e->loop, PATIENCE_MS, NULL);
+    assert_true(rc == 1 || rc == HQ_EINTR);
+    assert_int_equal(hqi_loop_loop_run(e->loop, NULL), 0);
+}
+
 /* Runs the loop until *what has come to n. */
 static void run_until(struct ends *e, const uint32_t *what, uint32_t n)
 {
     uint64_t until = hqi_base_clock_now().mono_ns + PATIENCE_MS * HQI_MS;
     while (*what < n) {
-        int rc = hqi_loop_loop_wait(e->loop, PATIENCE_MS, NULL);
-        assert_true(rc == 1 || rc == HQ_EINTR);
-        assert_int_equal(hqi_loop_loop_run(e->loop, NULL), 0);
+        run_once(e);
         assert_true(e->n_lost == 0 || what == &e->n_lost);
         assert_true(hqi_base_clock_now().mono_ns < until);
     }
@@ -242,6 +251,30 @@ static void the_death_of_a_helper_is_noticed_once(void **state)
     ends_fini(&e);
 }
 
+/* All is heard that it said, each once, and that it died only then. */
+static void want_of_memory_only_delays(void **state)
+{
+    struct ends e;
+    const struct bytes argv[] = {bytes_of("true")}, never[] = {bytes_of("sleep"), bytes_of("1000")};
+    ends_init(&e);
+    e.scarce = 2;
+    const struct to_helper items[] = {spec_of(1, argv, 1),   launch_of(1, 0, 1), launch_of(2, 1, 1),
+                                      spec_of(2, never, 2), launch_of(3, 2, 2)};
+    send(&e, items, 5);
+    run_until(&e, &e.n_started, 1);
+    run_until(&e, &e.n_ended, 2);
+    e.scarce = 3;
+    kill(e.pid, SIGKILL);
+    while (e.scarce == 3)
+        run_once(&e);
+    kill(hqi_tasks_helper_link_pid(e.link), SIGKILL);
+    run_until(&e, &e.n_lost, 1);
+    assert_int_equal(e.scarce, 0);
+    assert_int_equal(e.n_ended, 3);
+    assert_int_equal(e.n_started, 1);
+    ends_fini(&e);
+}
+
 static void closing_the_link_ends_the_tasks(void **state)
 {
     struct ends e;
@@ -347,6 +380,7 @@ int main(void)
         cmocka_unit_test(what_is_too_large_is_refused_as_a_whole),
         cmocka_unit_test(a_full_socket_delays_but_loses_nothing),
         cmocka_unit_test(the_death_of_a_helper_is_noticed_once),
+        cmocka_unit_test(want_of_memory_only_delays),
         cmocka_unit_test(closing_the_link_ends_the_tasks),
         cmocka_unit_test(waiting_has_an_end),
         cmocka_unit_test(what_cannot_be_started_is_named),
