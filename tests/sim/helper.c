@@ -326,6 +326,13 @@ static void say_hello(struct sim *s, struct helper *h)
     hqi_base_buf_fini(&out);
 }
 
+/* It died, and all that it said was taken. */
+static bool is_over(const struct sim_worker *w, uint32_t number)
+{
+    const struct helper *h = &w->helpers[number];
+    return h->dead && !h->gone && list_empty(&h->out) && list_empty(&w->late[1 + number]);
+}
+
 void helper_step(struct sim *s, struct sim_worker *w, uint32_t number)
 {
     struct helper *h = &w->helpers[number];
@@ -351,17 +358,18 @@ void helper_step(struct sim *s, struct sim_worker *w, uint32_t number)
         worker_from_helper(s, w, number, (struct bytes){p->bytes, p->n});
         free(p);
     }
-    if (h->dead && !h->gone && list_empty(&h->out)) {
+    if (is_over(w, number)) {
         h->gone = true;
         h->up_at = s->now + sim_about(s, 20 * HQI_MS);
         worker_helper_lost(s, w, number);
     }
 }
 
-uint64_t helper_next(const struct helper *h)
+uint64_t helper_next(const struct sim_worker *w, uint32_t number)
 {
+    const struct helper *h = &w->helpers[number];
     uint64_t at = sim_least(sim_least(h->told_at, h->up_at), sim_least(sim_parcel_next(&h->in), sim_parcel_next(&h->out)));
-    if (h->dead && !h->gone && list_empty(&h->out))
+    if (is_over(w, number))
         return 0;
     list_for(it, &h->processes)
         if (process_of(it)->running)

@@ -252,7 +252,7 @@ struct sim_worker;
 void helper_init(struct helper *h);
 void helper_fini(struct sim *s, struct sim_worker *w, struct helper *h); /* its processes die */
 void helper_step(struct sim *s, struct sim_worker *w, uint32_t number);
-uint64_t helper_next(const struct helper *h);
+uint64_t helper_next(const struct sim_worker *w, uint32_t number);
 void helper_send(struct sim *s, struct helper *h, const struct to_helper *items, uint32_t n);
 void helper_crash(struct sim *s, struct sim_worker *w, struct helper *h);
 

@@ -410,7 +410,6 @@ static void retry(struct sim *s, struct sim_worker *w)
 void worker_helper_lost(struct sim *s, struct sim_worker *w, uint32_t helper)
 {
     const struct now now = {s->now, 0};
-    drop_late(&w->late[1 + helper]);
     hqi_tasks_on_helper_lost(w->tasks, &now, helper);
 }
 
@@ -514,6 +513,6 @@ uint64_t worker_next(const struct sim_worker *w)
     if (w->state == WORKER_ALIVE && w->id)
         at = sim_least(at, w->ends_at);
     for (uint32_t i = 0; i < w->n_helpers; i++)
-        at = sim_least(at, helper_next(&w->helpers[i]));
+        at = sim_least(at, helper_next(w, i));
     return at;
 }
