@@ -17,6 +17,7 @@ struct start_node {
 void judge_init(struct sim *s)
 {
     hqi_base_map_init(&s->judge.starts, &hqi_base_alloc_libc);
+    hqi_base_map_init(&s->judge.spent, &hqi_base_alloc_libc);
     hqi_base_map_init(&s->judge.voided, &hqi_base_alloc_libc);
 }
 
@@ -24,6 +25,12 @@ static void free_start(struct map_node *n, void *user)
 {
     (void)user;
     free(hqi_container(n, struct start_node, by_attempt));
+}
+
+static void free_attempts(struct map *m)
+{
+    hqi_base_map_each(m, free_start, NULL);
+    hqi_base_map_fini(m);
 }
 
 void judge_fini(struct sim *s)
@@ -34,10 +41,9 @@ void judge_fini(struct sim *s)
     free(j->submits);
     free(j->tasks);
     free(j->jobs);
-    hqi_base_map_each(&j->starts, free_start, NULL);
-    hqi_base_map_fini(&j->starts);
-    hqi_base_map_each(&j->voided, free_start, NULL);
-    hqi_base_map_fini(&j->voided);
+    free_attempts(&j->starts);
+    free_attempts(&j->spent);
+    free_attempts(&j->voided);
 }
 
 /* ---- attempts ---- */
@@ -57,6 +63,18 @@ static bool note_attempt(struct map *m, uint64_t key)
     hqi_base_map_reserve(m, 1);
     hqi_base_map_put(m, &n->by_attempt, key);
     return true;
+}
+
+static void forget_attempt(struct map *m, uint64_t key)
+{
+    struct map_node *n = hqi_base_map_take(m, key);
+    if (n)
+        free_start(n, NULL);
+}
+
+static uint64_t spent_key(uint32_t submit, uint32_t ordinal, uint32_t instance)
+{
+    return attempt_key(0, submit, ordinal, instance);
 }
 
 static bool is_voided(const struct sim *s, uint32_t worker, uint32_t submit, uint32_t ordinal, uint32_t instance)
@@ -79,26 +97,38 @@ static void note_adopted(struct sim *s, const struct fact *f)
 }
 
 /* One that is not its own any more it is told to kill; before it hears of that, the task may start or end. */
-static void note_named(struct sim *s, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t ordinal)
+static void note_named(struct sim *s, uint32_t worker, uint32_t submit, uint32_t instance, uint32_t ordinal, bool started)
 {
     const struct piece *p = hqi_state_attempt(hqi_core_core_state(s->server.core), submit, ordinal);
     bool own = p && p->worker->id.n == worker && p->instance == instance;
     s->judge.kept += own;
     s->judge.refused += !own;
+    if (!own || started)
+        note_attempt(&s->judge.spent, spent_key(submit, ordinal, instance));
     if (!own)
         note_attempt(&s->judge.voided, attempt_key(worker, submit, ordinal, instance));
+}
+
+static void note_groups(struct sim *s, uint32_t worker, const struct task_group *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < v[i].n_ranges; k++)
+            for (uint32_t o = 0; o < v[i].ranges[k].count; o++)
+                note_named(s, worker, v[i].submit, v[i].instance, v[i].ranges[k].first + o, false);
 }
 
 void judge_came_back(struct sim *s, uint32_t worker, const struct attach *a)
 {
     s->judge.back++;
-    for (uint32_t i = 0; i < a->n_waiting; i++)
-        for (uint32_t k = 0; k < a->waiting[i].n_ranges; k++)
-            for (uint32_t o = 0; o < a->waiting[i].ranges[k].count; o++)
-                note_named(s, worker, a->waiting[i].submit, a->waiting[i].instance, a->waiting[i].ranges[k].first + o);
+    note_groups(s, worker, a->waiting, a->n_waiting);
     for (uint32_t i = 0; i < a->news.n_started; i++)
         for (uint32_t k = 0; k < a->news.started[i].n; k++)
-            note_named(s, worker, a->news.started[i].submit, a->news.started[i].instance, a->news.started[i].ordinals[k]);
+            note_named(s, worker, a->news.started[i].submit, a->news.started[i].instance, a->news.started[i].ordinals[k], true);
+    for (uint32_t i = 0; i < a->news.n_crashed; i++)
+        for (uint32_t k = 0; k < a->news.crashed[i].n_ranges; k++)
+            for (uint32_t o = 0; o < a->news.crashed[i].ranges[k].count; o++)
+                note_attempt(&s->judge.spent, spent_key(a->news.crashed[i].submit, a->news.crashed[i].ranges[k].first + o,
+                                                        a->news.crashed[i].instance));
 }
 
 /* ---- facts ---- */
@@ -149,6 +179,19 @@ static void note_submit(struct sim *s, const struct fact *f, uint64_t position)
     note_request(k, &f->u.submit.spec->request.variants[0]);
 }
 
+/* Whoever had started it, and whatever server had given it that. */
+static void check_fresh(struct sim *s, const struct fact *f)
+{
+    for (uint32_t i = 0; i < f->u.tasks.n_groups; i++) {
+        const struct task_group *g = &f->u.tasks.groups[i];
+        for (uint32_t k = 0; k < g->n_ranges; k++)
+            for (uint32_t o = 0; o < g->ranges[k].count; o++)
+                if (hqi_base_map_get(&s->judge.spent, spent_key(g->submit, g->ranges[k].first + o, g->instance)))
+                    sim_fail(s, "worker id %u gets instance %u of task %u of submit %u, which was started before",
+                             f->u.tasks.worker.n, g->instance, g->ranges[k].first + o, g->submit);
+    }
+}
+
 void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
 {
     s->judge.facts[f->kind]++;
@@ -156,8 +199,10 @@ void judge_fact(struct sim *s, const struct fact *f, uint64_t position)
         note_adopted(s, f);
     if (f->kind == FACT_SUBMIT)
         note_submit(s, f, position);
-    if (f->kind == FACT_HANDOUT)
+    if (f->kind == FACT_HANDOUT) {
         check_utilization(s, f);
+        check_fresh(s, f);
+    }
 }
 
 const struct known_submit *judge_submit_of(const struct sim *s, uint32_t job, uint32_t task, uint32_t *submit,
@@ -275,6 +320,13 @@ static void check_told_task(struct sim *s, const struct state *st, const struct 
     hqi_state_task(submit, ordinal, &v);
     if (v.state != t->state)
         sim_fail(s, "task %u of job %u was told to be in state %u, and is in state %u", t->task, t->job, t->state, v.state);
+}
+
+void judge_node_crashed(struct sim *s)
+{
+    free_attempts(&s->judge.spent);
+    hqi_base_map_init(&s->judge.spent, &hqi_base_alloc_libc);
+    s->judge.lossy = s->server.epoch;
 }
 
 void judge_restart(struct sim *s)
@@ -409,6 +461,8 @@ void judge_start(struct sim *s, struct sim_worker *w, struct process *p)
     check_load(s, w, p, k);
     if (w->epoch != s->server.epoch || w->id == 0)
         return; /* a server that is gone gave it that: numbers may mean something else by now */
+    if (w->epoch > s->judge.lossy)
+        note_attempt(&s->judge.spent, spent_key(submit, ordinal, p->instance));
     if (server_serves(s, w->id, w->epoch) && !disk_is_synced(s, k->position))
         sim_fail(s, "worker %u starts task %u of job %u, whose submit is not synced", w->number, p->task, p->job);
     if (is_voided(s, w->id, submit, ordinal, p->instance))
@@ -425,9 +479,8 @@ void judge_unstart(struct sim *s, struct sim_worker *w, const struct process *p)
     uint32_t submit, ordinal;
     if (!judge_submit_of(s, p->job, p->task, &submit, &ordinal))
         return;
-    struct map_node *n = hqi_base_map_take(&s->judge.starts, attempt_key(w->epoch, submit, ordinal, p->instance));
-    if (n)
-        free_start(n, NULL);
+    forget_attempt(&s->judge.starts, attempt_key(w->epoch, submit, ordinal, p->instance));
+    forget_attempt(&s->judge.spent, spent_key(submit, ordinal, p->instance));
 }
 
 void judge_stop(struct sim *s, struct sim_worker *w, const struct process *p)

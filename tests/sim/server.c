@@ -610,6 +610,8 @@ void server_crash(struct sim *s, bool node)
     stop(s);
     net_cut_all(s);
     disk_crash(s, node);
+    if (node)
+        judge_node_crashed(s);
     s->server.restart_at = s->now + sim_about(s, sim_chance(s, 200) ? 3 * HQI_SEC : 200 * HQI_MS);
 }
 

@@ -369,6 +369,8 @@ struct judge {
     struct { uint64_t key; uint32_t job; } keys[512];
     uint32_t n_keys;
     struct map starts;            /* of attempts; owned */
+    struct map spent;             /* attempts that may have started, as far as no server has forgotten them; owned */
+    uint64_t lossy;               /* the last epoch that ended with its node */
     struct map voided;            /* attempts that their workers may still believe in; owned */
     uint64_t checks, facts[FACT_REFUSED + 1]; /* by kind */
     uint64_t resumed;             /* sessions */
@@ -382,6 +384,7 @@ void judge_fini(struct sim *s);
 void judge_fact(struct sim *s, const struct fact *f, uint64_t position);
 void judge_state(struct sim *s);   /* after a tick */
 void judge_worker(struct sim *s, struct sim_worker *w);
+void judge_node_crashed(struct sim *s); /* hand-outs may be lost, which their workers have started */
 void judge_restart(struct sim *s); /* what was told is still true */
 void judge_told_job(struct sim *s, uint64_t key, uint32_t job);
 void judge_told_ended(struct sim *s, uint32_t job);
