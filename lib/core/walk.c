@@ -55,23 +55,10 @@ static bool enter(struct walk *w, const struct span *span, uint32_t at)
     return true;
 }
 
-static uint32_t spans_from(const struct walk *w, uint32_t id) /* how many begin at or below `id` */
-{
-    uint32_t low = 0, high = w->n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (w->spans[mid].ids.first <= id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
 static void begin(struct walk *w, uint32_t from)
 {
     hqi_base_heap_init(&w->runs);
-    w->upcoming = spans_from(w, from);
+    w->upcoming = hqi_state_spans_begun(w->spans, w->n, from);
     for (uint32_t i = w->upcoming; i-- > 0 && w->spans[i].reach >= from;) {
         const hq_range *r = &w->spans[i].ids;
         if (last_id(r) >= from && !enter(w, &w->spans[i], (uint32_t)(((uint64_t)from - r->first + r->step - 1) / r->step)))

@@ -149,18 +149,24 @@ void hqi_state_job_add_spans(struct job *j, struct submit *s)
     }
 }
 
-struct submit *hqi_state_job_find(const struct job *j, uint32_t task, uint32_t *ordinal)
+uint32_t hqi_state_spans_begun(const struct span *spans, uint32_t n, uint32_t id)
 {
-    uint32_t low = 0, high = j->n_spans;
+    uint32_t low = 0, high = n;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (j->spans[mid].ids.first <= task)
+        if (spans[mid].ids.first <= id)
             low = mid + 1;
         else
             high = mid;
     }
-    while (low-- > 0 && j->spans[low].reach >= task) {
-        const struct span *span = &j->spans[low];
+    return low;
+}
+
+struct submit *hqi_state_job_find(const struct job *j, uint32_t task, uint32_t *ordinal)
+{
+    uint32_t i = hqi_state_spans_begun(j->spans, j->n_spans, task);
+    while (i-- > 0 && j->spans[i].reach >= task) {
+        const struct span *span = &j->spans[i];
         if (!range_holds(&span->ids, task))
             continue;
         *ordinal = hqi_model_intset_rank(&span->submit->spec->ids, task);

@@ -309,6 +309,7 @@ static inline struct piece *hqi_state_walk_to(const struct state *s, struct atte
 }
 struct job *hqi_state_job_by_key(const struct state *s, struct key key); /* of its submit or job_open, or NULL */
 struct submit *hqi_state_job_find(const struct job *j, uint32_t task, uint32_t *ordinal); /* by task id, or NULL */
+uint32_t hqi_state_spans_begun(const struct span *spans, uint32_t n, uint32_t id); /* how many begin at or below this id */
 /* The smallest of `ids` that the job has already; false: none. */
 bool hqi_state_job_meets(const struct job *j, const struct intset *ids, uint32_t *first);
 uint32_t hqi_state_job_max_id(const struct job *j, bool *any);
