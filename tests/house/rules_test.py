@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """rules_test.py SOURCE BUILD - what the library must never do to its host, read from its objects; and the
-rules of the source tree: sizes, names, suites."""
+rules of the source tree: sizes, names, suites, and pages that speak of files that are there."""
 
 import json
 import re
@@ -81,6 +81,15 @@ def check_suites(root, build):
     return errors
 
 
+def check_pages(root):
+    """Files and folders that README.md and docs/ name in full."""
+    errors = []
+    for page in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
+        named = re.findall(r"`((?:lib|cli|include|bindings|tests|examples|docs)/[\w./-]+)`", page.read_text(encoding="utf-8"))
+        errors += [f"{page.relative_to(root)}: there is no {name}" for name in named if not (root / name).exists()]
+    return errors
+
+
 def main(source, build):
     root, errors = Path(source), []
     for directory in floors.LEVELS:
@@ -88,7 +97,7 @@ def main(source, build):
         if path:
             table = floors.symbols(path)
             errors += check_calls(directory, table) + check_data(directory, table, path)
-    errors += check_tree(root) + check_suites(root, build)
+    errors += check_tree(root) + check_suites(root, build) + check_pages(root)
     floors.finish(errors)
 
 
