@@ -67,17 +67,11 @@ void hqi_worker_helper_log_notes(const struct hq_worker *w, struct bytes notes)
     }
 }
 
-/* False: out of memory. */
+/* False: out of memory; nothing else can go wrong. */
 static bool take_item(struct hq_worker *w, uint32_t index, const struct from_helper *item)
 {
     struct now now = hqi_worker_now(w);
-    hq_error err;
-    if (!w->tasks)
-        return true;
-    int r = hqi_tasks_on_helper(w->tasks, &now, index, item, &err);
-    if (r < 0 && r != HQ_ENOMEM)
-        hqi_base_log_write(w->log, LOG_ERROR, where, "Helper %u: %s", index, err.text);
-    return r >= 0;
+    return !w->tasks || hqi_tasks_on_helper(w->tasks, &now, index, item, NULL) >= 0;
 }
 
 static uint32_t on_items(void *user, uint32_t index, const struct from_helper *items, uint32_t n)
