@@ -26,7 +26,9 @@ static int on_open(void *user, struct peer *p, const struct hello *h, hq_error *
     }
     if (s->cut)
         proxy_cut(s->cut);
-    s->cut = NULL;
+    if (s->mute)
+        proxy_mute(s->mute);
+    s->cut = s->mute = NULL;
     assert_true(s->n_fars < FARS);
     struct far *f = &s->fars[s->n_fars++];
     *f = (struct far){.peer = p, .uid = hqi_net_peer_uid(p), .id = hqi_net_peer_id(p)};
@@ -376,6 +378,12 @@ void proxy_cut(struct proxy *p)
 {
     for (size_t i = 0; i < 2 * RELAYS; i++)
         relay_close(&p->relays[i]);
+}
+
+void proxy_mute(struct proxy *p)
+{
+    for (size_t i = 1; i < 2 * RELAYS; i += 2)
+        hqi_loop_source_remove(p->loop, &p->relays[i].source);
 }
 
 unsigned proxy_connections(const struct proxy *p)

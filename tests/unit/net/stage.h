@@ -45,7 +45,8 @@ struct stage {
     struct far fars[FARS];
     unsigned n_fars, idles;
     int refuse; /* on_open refuses with this code */
-    struct proxy *cut; /* on_open cuts it, once: what the router answers is lost */
+    struct proxy *cut; /* on_open cuts it, once: what the router answers is lost; */
+    struct proxy *mute; /* or mutes it, once: that does not pass */
     uint64_t skew_ns; /* added to the clock of every round */
 };
 
@@ -93,6 +94,7 @@ struct proxy;
 struct proxy *proxy_new(struct stage *s, uint16_t upstream);
 uint16_t proxy_port(const struct proxy *p);
 void proxy_cut(struct proxy *p);
+void proxy_mute(struct proxy *p); /* what comes from upstream on today's connections passes no more */
 unsigned proxy_connections(const struct proxy *p); /* so far */
 void proxy_free(struct proxy *p);
 
