@@ -302,7 +302,7 @@ def another_server_took_its_place(w):
     clients = [stream(w), w.start("client", HQ, "job", "wait", job),
                w.start("client", HQ, "submit", "--wait", "--", "true")]
     clients[0].await_log('"server-start"')
-    until(lambda: len(w.json("job", "list")) == 2, "both jobs are there")
+    until(lambda: w.counters()["waiting_commands"] == 2, "both of them wait")
     s.kill()
     for p in clients:
         p.await_log("waiting for it to come back")
